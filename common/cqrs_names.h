@@ -1,0 +1,41 @@
+
+/*
+ * Copyright (C) The ngx_cqrs authors
+ */
+
+/* The names on the wire, see docs/wire.md. */
+
+#ifndef CQRS_NAMES_H
+#define CQRS_NAMES_H
+
+
+#define CQRS_EXCHANGE_COMMANDS   "cqrs.commands"
+#define CQRS_EXCHANGE_EVENTS     "cqrs.events"
+#define CQRS_EXCHANGE_DEAD       "cqrs.dead"
+
+#define CQRS_QUEUE_COMMANDS      "cqrs.commands."      /* and the partition */
+#define CQRS_QUEUE_REACTIONS     "cqrs.reactions"
+#define CQRS_QUEUE_DEAD          "cqrs.dead-letters"
+
+#define CQRS_HEADER_STREAM            "stream"
+#define CQRS_HEADER_USER              "user"
+#define CQRS_HEADER_CLAIMS            "claims"
+#define CQRS_HEADER_EXPECTED_VERSION  "expected-version"
+#define CQRS_HEADER_CORRELATION_ID    "correlation-id"
+#define CQRS_HEADER_CAUSATION_ID      "causation-id"
+#define CQRS_HEADER_TRACEPARENT       "traceparent"
+
+#define CQRS_HEADER_PARTITION         "x-partition"
+#define CQRS_HEADER_POSITION          "x-position"
+#define CQRS_HEADER_STREAM_NAME       "x-stream"
+#define CQRS_HEADER_VERSION           "x-version"
+
+#define CQRS_CONTENT_TYPE_JSON        "application/json"
+#define CQRS_CONTENT_TYPE_EVENT                                               \
+    "application/cloudevents+json; charset=utf-8"
+
+#define CQRS_REDIS_HISTORY            "cqrs:history:"  /* and the channel */
+#define CQRS_REDIS_SENT               "cqrs:sent"
+
+
+#endif /* CQRS_NAMES_H */

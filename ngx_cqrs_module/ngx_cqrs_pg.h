@@ -1,0 +1,68 @@
+
+/*
+ * Copyright (C) The ngx_cqrs authors
+ */
+
+/*
+ * Postgres for one worker: a pool of connections and a queue of queries.
+ *
+ * A query is queued here, runs on one connection, and its handler is called
+ * exactly once: with a result, or with the reason why there is none.  A caller
+ * that goes away first says ngx_cqrs_pg_cancel(); then nothing is called.
+ */
+
+#ifndef NGX_CQRS_PG_H
+#define NGX_CQRS_PG_H
+
+
+#include "ngx_cqrs_backend.h"
+
+#include <libpq-fe.h>
+
+
+typedef struct ngx_cqrs_pg_s     ngx_cqrs_pg_t;
+typedef struct ngx_cqrs_pg_op_s  ngx_cqrs_pg_op_t;
+
+
+typedef enum {
+    NGX_CQRS_PG_OK = 0,        /* result holds rows or a command's tag */
+    NGX_CQRS_PG_FAILED,        /* result holds Postgres' own error */
+    NGX_CQRS_PG_UNAVAILABLE,   /* no connection within the time limit */
+    NGX_CQRS_PG_OVERLOADED,    /* the queue is full */
+    NGX_CQRS_PG_LOST           /* the connection broke while it ran */
+} ngx_cqrs_pg_status_e;
+
+
+/*
+ * Called once.  The result is borrowed: it is cleared when the handler returns;
+ * NULL unless the status is OK or FAILED.
+ */
+typedef void (*ngx_cqrs_pg_handler_pt)(ngx_cqrs_pg_status_e status,
+    PGresult *result, void *data);
+
+
+typedef struct {
+    ngx_str_t                sql;       /* $1, $2...; prepared once per connection */
+    ngx_uint_t               nparams;
+    const char *const       *params;    /* text, NUL-terminated; NULL is null */
+    ngx_cqrs_pg_handler_pt   handler;
+    void                    *data;
+    ngx_log_t               *log;
+} ngx_cqrs_pg_query_t;
+
+
+extern const ngx_cqrs_backend_type_t  ngx_cqrs_pg_backend;
+
+
+/*
+ * Everything in the query is copied.  Returns NULL when memory is short, and
+ * then calls nothing.  The handler is never called before this returns.
+ */
+ngx_cqrs_pg_op_t *ngx_cqrs_pg_query(ngx_cqrs_pg_t *pg,
+    const ngx_cqrs_pg_query_t *query);
+
+/* The caller goes away: a waiting query is dropped, a running one cancelled. */
+void ngx_cqrs_pg_cancel(ngx_cqrs_pg_op_t *op);
+
+
+#endif /* NGX_CQRS_PG_H */
