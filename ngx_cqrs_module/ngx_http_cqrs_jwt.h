@@ -21,12 +21,21 @@
 ngx_int_t ngx_http_cqrs_jwt_authorize(ngx_http_request_t *r);
 
 /*
- * The verified token's claims as JSON text, NUL-terminated, from r->pool; NULL
- * where there is no token.
+ * To be called where a location with a content handler of ours is merged:
+ * refuses one that requires a token and has no key to check it with.
+ */
+char *ngx_http_cqrs_jwt_check_conf(ngx_conf_t *cf);
+
+/*
+ * The verified token's claims as JSON text, NUL-terminated; it lives as long
+ * as the request.  NULL where there is no token.
  */
 const char *ngx_http_cqrs_jwt_claims(ngx_http_request_t *r);
 
-/* The same for one claim that is text or a number; an empty string if none. */
+/*
+ * The same for one claim: text as it is, anything else as JSON; an empty
+ * string where there is none.  NGX_ERROR: memory is short.
+ */
 ngx_int_t ngx_http_cqrs_jwt_claim(ngx_http_request_t *r, ngx_str_t *name,
     ngx_str_t *value);
 

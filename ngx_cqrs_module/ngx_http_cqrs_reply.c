@@ -23,6 +23,14 @@ ngx_http_cqrs_send(ngx_http_request_t *r, ngx_uint_t status,
     ngx_buf_t    *b;
     ngx_chain_t   out;
 
+    /* what is left of a body would be taken for the next request */
+
+    rc = ngx_http_discard_request_body(r);
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
     r->headers_out.status = status;
     r->headers_out.content_length_n = body->len;
 
