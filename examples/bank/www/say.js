@@ -12,11 +12,12 @@ const SIGNED = new Intl.NumberFormat('en-IE', {
 });
 
 const CLOCK = new Intl.DateTimeFormat(undefined, {
-    hour: '2-digit', minute: '2-digit', second: '2-digit',
+    hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23',
 });
 
 const DAY = new Intl.DateTimeFormat(undefined, {
     day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit',
+    hourCycle: 'h23',
 });
 
 export const money = (amount) => MONEY.format(amount);
@@ -34,6 +35,10 @@ export const took = (ms) =>
 export const named = (user) => user.charAt(0).toUpperCase() + user.slice(1);
 
 export const short = (id) => id ? `${id.slice(0, 4)}…${id.slice(-4)}` : '';
+
+/* A reason of the domain's as a sentence: begun large, ended with a stop. */
+export const sentence = (text) =>
+    (text ? named(text) : 'No reason was given').replace(/[^.!?]$/, '$&.');
 
 export const accountOf = (stream) => (stream || '').replace(/^account-/, '');
 

@@ -222,7 +222,7 @@ export class Session {
         const told = at - command.at;
         const outcome = event.type.slice(OUTCOME.length);
         const done = outcome === 'completed';
-        const reason = done ? '' : event.data.message;
+        const reason = done ? '' : say.sentence(event.data.message);
 
         this.#pending.delete(command.id);
 
@@ -276,7 +276,7 @@ export class Session {
         view.showProgress(item, outcome, {
             words: { sent: 'elsewhere', accepted: say.short(data.id),
                      outcome: done ? 'done' : outcome },
-            reason: done ? '' : data.message,
+            reason: done ? '' : say.sentence(data.message),
         });
 
         if (done) {

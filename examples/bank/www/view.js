@@ -11,8 +11,11 @@ export const $ = (id) => document.getElementById(id);
 
 const FEED_LENGTH = 60;
 const TONES = 6;
+const ANNOUNCED = 5_000;
 
 const STEPS = { sent: 0, accepted: 1, outcome: 2 };
+
+let announced = 0;
 
 
 function fromTemplate(id) {
@@ -52,9 +55,11 @@ function avatar(element, user) {
 }
 
 
-/* Says something to people who listen instead of looking. */
+/* Says something to people who listen, or who don't see the feed. */
 export function announce(sentence) {
+    clearTimeout(announced);
     setText($('announcer'), sentence);
+    announced = setTimeout(() => setText($('announcer'), ''), ANNOUNCED);
 }
 
 
@@ -290,7 +295,7 @@ export function showTransactions(account, rows) {
         setTime(tr.querySelector('time'), row.at, say.when(row.at));
         setText(tr.querySelector('.what'), row.what);
         setText(amount, row.amount === 0 ? '–' : say.signed(row.amount));
-        amount.dataset.sign = row.amount < 0 ? 'down' : 'up';
+        amount.dataset.sign = row.amount > 0 ? 'up' : 'down';
         setText(tr.querySelector('.after'), say.money(row.balance));
         return tr;
     }));

@@ -360,7 +360,7 @@ sub size {
 
     return $self->devtools('Emulation.setDeviceMetricsOverride',
         width => $width, height => $height, deviceScaleFactor => 1,
-        mobile => JSON::false);
+        mobile => $width < 600 ? JSON::true : JSON::false);
 }
 
 
