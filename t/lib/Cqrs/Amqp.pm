@@ -1,0 +1,110 @@
+package Cqrs::Amqp;
+
+# As much AMQP 0-9-1 as it takes to ask a queue how many messages are ready.
+# RabbitMQ's HTTP API only knows how many there were a moment ago.
+
+use strict;
+use warnings;
+
+use Carp qw(croak);
+use IO::Select;
+use IO::Socket::INET;
+use Socket qw(IPPROTO_TCP TCP_NODELAY);
+use Time::HiRes qw(time);
+
+use constant {
+    TIMEOUT     => 10,
+    FRAME_END   => 0xCE,
+
+    START       => '10.10',
+    TUNE        => '10.30',
+    OPEN_OK     => '10.41',
+    CHANNEL_OK  => '20.11',
+    DECLARE_OK  => '50.11',
+};
+
+# Passive declaration; undef if there is no such queue.
+sub queue_depth {
+    my ($port, $vhost, $queue) = @_;
+
+    my $socket = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $port)
+        or croak "amqp: $@";
+    $socket->setsockopt(IPPROTO_TCP, TCP_NODELAY, 1);
+    my $c = { socket => $socket, buffer => '', deadline => time + TIMEOUT };
+
+    _write($c, "AMQP\0\0\x09\x01");
+    _expect($c, START);
+    _method($c, 0, 10, 11, pack('N', 0) . _short('PLAIN') . _long("\0guest\0guest")
+        . _short('en_US'));
+    my $tune = _expect($c, TUNE);
+    my ($channels, $frame) = unpack 'n N', $tune;
+    _method($c, 0, 10, 31, pack('n N n', $channels, $frame, 0));
+    _method($c, 0, 10, 40, _short($vhost) . _short('') . "\0");
+    _expect($c, OPEN_OK);
+    _method($c, 1, 20, 10, _short(''));
+    _expect($c, CHANNEL_OK);
+
+    _method($c, 1, 50, 10, pack('n', 0) . _short($queue) . "\x01" . pack('N', 0));
+    my ($method, $arguments) = _read($c);
+    return undef if $method ne DECLARE_OK;
+
+    return unpack 'x' . (1 + length $queue) . ' N', $arguments;
+}
+
+sub _short { my ($text) = @_; return pack 'C/a*', $text }
+sub _long  { my ($text) = @_; return pack 'N/a*', $text }
+
+sub _method {
+    my ($c, $channel, $class, $method, $arguments) = @_;
+
+    my $payload = pack('n n', $class, $method) . $arguments;
+    _write($c, pack('C n N', 1, $channel, length $payload) . $payload . chr FRAME_END);
+}
+
+sub _write {
+    my ($c, $bytes) = @_;
+
+    local $SIG{PIPE} = 'IGNORE';
+    $c->{socket}->syswrite($bytes) // croak "amqp: $!";
+}
+
+sub _expect {
+    my ($c, $wanted) = @_;
+
+    my ($method, $arguments) = _read($c);
+    croak "amqp: got method $method, not $wanted" if $method ne $wanted;
+
+    return $arguments;
+}
+
+# The next method frame: its name as "class.method", its arguments.
+sub _read {
+    my ($c) = @_;
+
+    while (1) {
+        _fill($c, 7);
+        my ($type, $channel, $length) = unpack 'C n N', $c->{buffer};
+        _fill($c, 7 + $length + 1);
+        my $payload = substr $c->{buffer}, 7, $length;
+        substr $c->{buffer}, 0, 7 + $length + 1, '';
+
+        next if $type != 1;
+        my ($class, $method) = unpack 'n n', $payload;
+
+        return ("$class.$method", substr $payload, 4);
+    }
+}
+
+sub _fill {
+    my ($c, $length) = @_;
+
+    while (length $c->{buffer} < $length) {
+        my $left = $c->{deadline} - time;
+        croak 'amqp: no answer'
+            if $left <= 0 || !IO::Select->new($c->{socket})->can_read($left);
+        $c->{socket}->sysread($c->{buffer}, 65536, length $c->{buffer})
+            or croak 'amqp: the connection was closed';
+    }
+}
+
+1;
