@@ -1,17 +1,163 @@
-# Targets for people: make, make run, make stop, make clean-run, make test,
-# make test-asan, make lint, make bench, make clean.
+# For people:
+#
+#   make                   the module and the consumer, into build/
+#   make run               the whole bank example on private servers; Ctrl-C ends
+#   make stop              ends it from elsewhere
+#   make clean-run         deletes its data
+#   make test              all tests; make test T=t/jwt.t runs one file
+#   make test-asan         all tests under AddressSanitizer and UBSan
+#   make lint              style and static checks
+#   make bench             each path beside its floor
+#   make install-packages  the Debian packages that are missing
+#   make clean             deletes build/
+#
+# With ASAN=1 everything is built into build/asan, with sanitizers.
 
-BUILD  ?= build
-NGX_SRC ?= /usr/share/nginx/src
+ASAN     ?=
+CC        = gcc
+NGX_SRC  ?= /usr/share/nginx/src
 
-all: module
+ifeq ($(MAKELEVEL),0)
+MAKEFLAGS += -j$(shell nproc)
+endif
+MAKEFLAGS += --no-builtin-rules
 
-module:
-	@mkdir -p $(BUILD)/module
-	cd $(NGX_SRC) && bash -c '. ./conf_flags && ./configure "$${NGX_CONF_FLAGS[@]}" \
-	  --with-cc-opt="$$(dpkg-buildflags --get CFLAGS) -fPIC $$(dpkg-buildflags --get CPPFLAGS)" \
-	  --with-ld-opt="$$(dpkg-buildflags --get LDFLAGS) -fPIC" \
-	  --add-dynamic-module=$(CURDIR) --builddir=$(abspath $(BUILD))/module' >$(abspath $(BUILD))/module/configure.log
-	cd $(NGX_SRC) && $(MAKE) -f $(abspath $(BUILD))/module/Makefile modules
+ifeq ($(ASAN),)
+BUILD    = build
+FLAGS    = -O2 -g -fstack-protector-strong -D_FORTIFY_SOURCE=2
+NGX_CC   = $$(dpkg-buildflags --get CFLAGS) $$(dpkg-buildflags --get CPPFLAGS) -fPIC
+NGX_LD   = $$(dpkg-buildflags --get LDFLAGS) -fPIC
+LDFLAGS  = -Wl,-z,relro,-z,now -Wl,--as-needed
+else
+BUILD    = build/asan
+SANITIZE = -fsanitize=address,undefined -fno-sanitize-recover=undefined \
+           -fno-omit-frame-pointer
+FLAGS    = -O1 -g $(SANITIZE)
+NGX_CC   = -O1 -g $(SANITIZE) -DNGX_DEBUG_PALLOC=1 -fPIC
+NGX_LD   = $(SANITIZE) -fPIC
+LDFLAGS  = $(SANITIZE) -Wl,--as-needed
+endif
 
-.PHONY: all module
+CFLAGS   = -std=gnu11 -Wall -Wextra -Werror -Wmissing-prototypes -Wshadow \
+           -Wpointer-arith $(FLAGS)
+CPPFLAGS = -D_GNU_SOURCE -Icommon -Iconsumer -I/usr/include/postgresql
+LIBS     = -lpq -lrabbitmq -lhiredis -ljansson -lwslay -lcrypto -ldl
+
+OUT      = $(abspath $(BUILD))
+MODULE   = $(BUILD)/module/ngx_http_cqrs_module.so
+
+common   = $(patsubst %.c,$(BUILD)/%.o,$(wildcard common/*.c))
+consumer = $(patsubst %.c,$(BUILD)/%.o,$(wildcard consumer/*.c))
+units    = $(patsubst t/unit/%.c,$(BUILD)/t/%,$(wildcard t/unit/*.c))
+
+.PHONY: all module consumer units run stop clean-run test test-asan lint bench \
+        install-packages clean force
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+all: module $(if $(consumer),consumer)
+
+
+# The module.  nginx's own makefile knows what is to be compiled; it is written
+# anew when the configuration or the list of files has changed.
+
+ngx_sources = config $(wildcard ngx_cqrs_module/*.[ch] common/*.[ch])
+
+module: $(MODULE)
+
+$(MODULE): $(BUILD)/module/Makefile $(ngx_sources)
+	@cd $(NGX_SRC) && $(MAKE) --no-print-directory \
+	    -f $(OUT)/module/Makefile modules
+	@touch $@
+
+$(BUILD)/module/Makefile: config $(BUILD)/module/list
+	@echo "configuring nginx's module build"
+	@cd $(NGX_SRC) && bash -c '. ./conf_flags && ./configure \
+	    "$${NGX_CONF_FLAGS[@]}" \
+	    --with-cc-opt="$(NGX_CC)" --with-ld-opt="$(NGX_LD)" \
+	    --add-dynamic-module=$(CURDIR) --builddir=$(OUT)/module' \
+	    >$(OUT)/module/configure.log 2>&1 \
+	    || { tail -n 20 $(OUT)/module/configure.log; exit 1; }
+	@touch $@
+
+$(BUILD)/module/list: force
+	@mkdir -p $(@D)
+	@echo '$(CURDIR) $(ngx_sources)' | cmp -s - $@ \
+	    || echo '$(CURDIR) $(ngx_sources)' >$@
+
+
+# The consumer, and the programs that test what it shares with the module.
+
+consumer: $(BUILD)/cqrs-consumer
+
+units: $(units)
+
+$(BUILD)/cqrs-consumer: $(consumer) $(BUILD)/consumer_sql.o $(BUILD)/libcqrs.a
+	$(CC) $(LDFLAGS) -rdynamic -o $@ $^ $(LIBS)
+
+$(BUILD)/libcqrs.a: $(common)
+	@rm -f $@
+	ar rcs $@ $^
+
+$(BUILD)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/consumer_sql.o: $(BUILD)/consumer_sql.c
+	$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+
+$(BUILD)/consumer_sql.c: tools/embed-sql $(wildcard sql/*.sql sql/*/*.sql)
+	@mkdir -p $(@D)
+	tools/embed-sql sql/install.sql >$@
+
+$(BUILD)/t/%: t/unit/%.c $(BUILD)/libcqrs.a
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -o $@ $< $(LDFLAGS) \
+	    $(BUILD)/libcqrs.a $(LIBS) -lcmocka
+
+-include $(wildcard $(BUILD)/common/*.d $(BUILD)/consumer/*.d $(BUILD)/t/*.d)
+
+
+# A sanitizer must be there before everything else in a program; Debian's nginx
+# was not linked with it, so a script starts it with the libraries preloaded.
+
+ifneq ($(ASAN),)
+module: $(BUILD)/nginx
+
+$(BUILD)/nginx: tools/asan-nginx
+	@mkdir -p $(@D)
+	@cp $< $@
+endif
+
+
+run: install-packages
+	@$(MAKE) --no-print-directory all
+	@tools/run start
+
+stop:
+	@tools/run stop
+
+clean-run:
+	@tools/run remove
+
+test: install-packages
+	@$(MAKE) --no-print-directory all units
+	@tools/test $(BUILD) $(T)
+
+test-asan: install-packages
+	@$(MAKE) --no-print-directory ASAN=1 all units
+	@tools/test build/asan $(T)
+
+lint: install-packages
+	@$(MAKE) --no-print-directory all
+	@tools/lint
+
+bench: install-packages
+	@$(MAKE) --no-print-directory all
+	@bench/run
+
+install-packages:
+	@tools/install-packages
+
+clean:
+	rm -rf build

@@ -78,7 +78,12 @@ postgres_stop() {
     postgres_pid >/dev/null || return 0
     postgres_resume
     as_account "$postgres_bin/pg_ctl" -D "$data/postgres/data" -m fast \
-        -t 60 -w stop || return 1
+        -t 60 -w stop && postgres_after
+}
+
+# A socket folder outside of DIR is made anew at the next start.
+
+postgres_after() {
     case $CQRS_PG_SOCKET in
         /tmp/ngx_cqrs-*)  rm -rf -- "$CQRS_PG_SOCKET" ;;
     esac

@@ -109,10 +109,12 @@ rabbitmq_stop() {
             "$data/rabbitmq/pid" || return 1
         wait_until 60 gone "$pid" || return 1
     fi
-    rabbitmq_stop_epmd
+    rabbitmq_after
 }
 
-rabbitmq_stop_epmd() {
+# The port mapper outlives its node.
+
+rabbitmq_after() {
     rabbitmq_run epmd -kill >/dev/null 2>&1
     return 0
 }

@@ -51,6 +51,10 @@ redis_stop() {
     wait_until 30 gone "$pid"
 }
 
+redis_after() {
+    :
+}
+
 redis_kill() {
     local pid
 
