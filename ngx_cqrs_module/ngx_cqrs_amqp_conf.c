@@ -1,0 +1,289 @@
+
+/*
+ * Copyright (C) The ngx_cqrs authors
+ */
+
+/*
+ * cqrs_rabbitmq amqp://USER:PASSWORD@HOST[:PORT]/[VHOST] ... [NAME=VALUE ...]
+ *
+ * Host names are resolved here, when the configuration is read: nothing may
+ * wait for a name server later.  An URL holds a password, so no message quotes
+ * one: it is called by its number instead.
+ */
+
+#include "ngx_cqrs_amqp_conf.h"
+
+
+#define NGX_CQRS_AMQP_PORT           5672
+#define NGX_CQRS_AMQP_TEXT_MAX       255   /* what AMQP calls a short string */
+
+#define NGX_CQRS_AMQP_PARAM_NUMBER   0
+#define NGX_CQRS_AMQP_PARAM_SECONDS  1
+#define NGX_CQRS_AMQP_PARAM_MSEC     2
+
+
+typedef struct {
+    ngx_str_t    name;
+    ngx_uint_t   kind;
+    ngx_int_t    min;
+    ngx_int_t    max;
+    size_t       offset;
+} ngx_cqrs_amqp_param_t;
+
+
+static ngx_int_t ngx_cqrs_amqp_conf_url(ngx_conf_t *cf,
+    ngx_cqrs_amqp_conf_t *conf, ngx_str_t *text, ngx_uint_t n);
+static ngx_int_t ngx_cqrs_amqp_conf_addrs(ngx_conf_t *cf,
+    ngx_cqrs_amqp_conf_t *conf, ngx_cqrs_amqp_server_t *server,
+    ngx_str_t *host, ngx_uint_t n);
+static ngx_int_t ngx_cqrs_amqp_conf_param(ngx_conf_t *cf,
+    ngx_cqrs_amqp_conf_t *conf, ngx_str_t *text);
+static ngx_int_t ngx_cqrs_amqp_conf_decode(ngx_conf_t *cf, ngx_str_t *text,
+    u_char *start, u_char *end);
+
+
+static ngx_str_t  ngx_cqrs_amqp_guest = ngx_string("guest");
+static ngx_str_t  ngx_cqrs_amqp_root = ngx_string("/");
+
+
+static const ngx_cqrs_amqp_param_t  ngx_cqrs_amqp_params[] = {
+    { ngx_string("timeout="), NGX_CQRS_AMQP_PARAM_MSEC, 10, 60000,
+      offsetof(ngx_cqrs_amqp_conf_t, timeout) },
+    { ngx_string("heartbeat="), NGX_CQRS_AMQP_PARAM_SECONDS, 0, 3600,
+      offsetof(ngx_cqrs_amqp_conf_t, heartbeat) },
+    { ngx_string("max_unconfirmed="), NGX_CQRS_AMQP_PARAM_NUMBER, 1, 1000000,
+      offsetof(ngx_cqrs_amqp_conf_t, max_unconfirmed) },
+    { ngx_null_string, 0, 0, 0, 0 }
+};
+
+
+ngx_int_t
+ngx_cqrs_amqp_conf_read(ngx_conf_t *cf, ngx_cqrs_amqp_conf_t *conf)
+{
+    ngx_int_t    rc;
+    ngx_str_t   *value;
+    ngx_uint_t   i;
+
+    conf->timeout = 1500;
+    conf->heartbeat = 10;
+    conf->max_unconfirmed = 4096;
+
+    if (ngx_array_init(&conf->servers, cf->pool, 2,
+                       sizeof(ngx_cqrs_amqp_server_t))
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    value = cf->args->elts;
+
+    for (i = 1; i < cf->args->nelts; i++) {
+
+        if (ngx_strncmp(value[i].data, "amqp://", 7) == 0) {
+            rc = ngx_cqrs_amqp_conf_url(cf, conf, &value[i], i);
+
+        } else {
+            rc = ngx_cqrs_amqp_conf_param(cf, conf, &value[i]);
+        }
+
+        if (rc != NGX_OK) {
+            return NGX_ERROR;
+        }
+    }
+
+    if (conf->servers.nelts == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"cqrs_rabbitmq\" names no broker, it needs "
+                           "\"amqp://user:password@host/vhost\"");
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_cqrs_amqp_conf_url(ngx_conf_t *cf, ngx_cqrs_amqp_conf_t *conf,
+    ngx_str_t *text, ngx_uint_t n)
+{
+    u_char                  *p, *last, *at, *colon, *slash;
+    ngx_str_t                host;
+    ngx_cqrs_amqp_server_t   server;
+
+    ngx_memzero(&server, sizeof(ngx_cqrs_amqp_server_t));
+
+    server.user = ngx_cqrs_amqp_guest;
+    server.password = ngx_cqrs_amqp_guest;
+    server.vhost = ngx_cqrs_amqp_root;
+
+    p = text->data + sizeof("amqp://") - 1;
+    last = text->data + text->len;
+
+    slash = ngx_strlchr(p, last, '/');
+    if (slash == NULL) {
+        slash = last;
+    }
+
+    at = ngx_strlchr(p, slash, '@');
+
+    if (at) {
+        colon = ngx_strlchr(p, at, ':');
+
+        if (colon == NULL) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "URL %ui of \"cqrs_rabbitmq\" "
+                               "has a user but no password", n);
+            return NGX_ERROR;
+        }
+
+        if (ngx_cqrs_amqp_conf_decode(cf, &server.user, p, colon) != NGX_OK
+            || ngx_cqrs_amqp_conf_decode(cf, &server.password, colon + 1, at)
+               != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+
+        p = at + 1;
+    }
+
+    host.data = p;
+    host.len = slash - p;
+
+    if (host.len == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "URL %ui of \"cqrs_rabbitmq\" has no host", n);
+        return NGX_ERROR;
+    }
+
+    if (last - slash > 1
+        && ngx_cqrs_amqp_conf_decode(cf, &server.vhost, slash + 1, last)
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (server.user.len > NGX_CQRS_AMQP_TEXT_MAX
+        || server.password.len > NGX_CQRS_AMQP_TEXT_MAX
+        || server.vhost.len > NGX_CQRS_AMQP_TEXT_MAX)
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "URL %ui of \"cqrs_rabbitmq\" has a user, password "
+                           "or vhost of more than %d bytes",
+                           n, NGX_CQRS_AMQP_TEXT_MAX);
+        return NGX_ERROR;
+    }
+
+    return ngx_cqrs_amqp_conf_addrs(cf, conf, &server, &host, n);
+}
+
+
+static ngx_int_t
+ngx_cqrs_amqp_conf_addrs(ngx_conf_t *cf, ngx_cqrs_amqp_conf_t *conf,
+    ngx_cqrs_amqp_server_t *server, ngx_str_t *host, ngx_uint_t n)
+{
+    ngx_url_t                u;
+    ngx_uint_t               i;
+    ngx_cqrs_amqp_server_t  *s;
+
+    ngx_memzero(&u, sizeof(ngx_url_t));
+
+    u.url = *host;
+    u.default_port = NGX_CQRS_AMQP_PORT;
+
+    if (ngx_parse_url(cf->pool, &u) != NGX_OK) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "URL %ui of \"cqrs_rabbitmq\": %s",
+                           n, u.err ? u.err : "memory is short");
+        return NGX_ERROR;
+    }
+
+    for (i = 0; i < u.naddrs; i++) {
+        s = ngx_array_push(&conf->servers);
+        if (s == NULL) {
+            return NGX_ERROR;
+        }
+
+        *s = *server;
+
+        s->sockaddr = u.addrs[i].sockaddr;
+        s->socklen = u.addrs[i].socklen;
+
+        s->name.len = u.addrs[i].name.len + 1 + s->vhost.len;
+        s->name.data = ngx_pnalloc(cf->pool, s->name.len);
+        if (s->name.data == NULL) {
+            return NGX_ERROR;
+        }
+
+        ngx_sprintf(s->name.data, "%V %V", &u.addrs[i].name, &s->vhost);
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_cqrs_amqp_conf_param(ngx_conf_t *cf, ngx_cqrs_amqp_conf_t *conf,
+    ngx_str_t *text)
+{
+    ngx_int_t                     n;
+    ngx_str_t                     value;
+    ngx_uint_t                   *slot;
+    const ngx_cqrs_amqp_param_t  *param;
+
+    for (param = ngx_cqrs_amqp_params; param->name.len; param++) {
+        if (ngx_strncmp(text->data, param->name.data, param->name.len) == 0) {
+            break;
+        }
+    }
+
+    if (param->name.len == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"cqrs_rabbitmq\" takes URLs that begin with "
+                           "\"amqp://\", and timeout=, heartbeat=, "
+                           "max_unconfirmed=");
+        return NGX_ERROR;
+    }
+
+    value.data = text->data + param->name.len;
+    value.len = text->len - param->name.len;
+
+    n = (param->kind == NGX_CQRS_AMQP_PARAM_NUMBER)
+        ? ngx_atoi(value.data, value.len)
+        : ngx_parse_time(&value,
+                         param->kind == NGX_CQRS_AMQP_PARAM_SECONDS);
+
+    if (n == NGX_ERROR || n < param->min || n > param->max) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid \"%V\" in \"cqrs_rabbitmq\"", text);
+        return NGX_ERROR;
+    }
+
+    slot = (ngx_uint_t *) ((u_char *) conf + param->offset);
+    *slot = (ngx_uint_t) n;
+
+    return NGX_OK;
+}
+
+
+/* Copies with %XX decoded. */
+
+static ngx_int_t
+ngx_cqrs_amqp_conf_decode(ngx_conf_t *cf, ngx_str_t *text, u_char *start,
+    u_char *end)
+{
+    u_char  *dst, *src;
+
+    text->data = ngx_pnalloc(cf->pool, end - start + 1);
+    if (text->data == NULL) {
+        return NGX_ERROR;
+    }
+
+    dst = text->data;
+    src = start;
+
+    ngx_unescape_uri(&dst, &src, end - start, 0);
+
+    text->len = dst - text->data;
+
+    return NGX_OK;
+}
