@@ -47,6 +47,7 @@ ngx_cqrs_fd_create(ngx_socket_t s, ngx_cqrs_fd_handler_pt read,
     }
 
     c->data = fd;
+    c->idle = 1;                           /* see ngx_cqrs_fd_create() */
 
     c->read->handler = ngx_cqrs_fd_handler;
     c->read->log = log;
@@ -124,6 +125,10 @@ ngx_cqrs_fd_handler(ngx_event_t *ev)
 
     c = ev->data;
     fd = c->data;
+
+    if (!ev->active) {
+        return;
+    }
 
     /* the handler may free all of this */
 

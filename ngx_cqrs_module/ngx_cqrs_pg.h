@@ -9,6 +9,9 @@
  * A query is queued here, runs on one connection, and its handler is called
  * exactly once: with a result, or with the reason why there is none.  A caller
  * that goes away first says ngx_cqrs_pg_cancel(); then nothing is called.
+ *
+ * Queries only read: the session is read only, and a query whose connection
+ * broke before the answer was complete is run once more.
  */
 
 #ifndef NGX_CQRS_PG_H
@@ -28,14 +31,16 @@ typedef enum {
     NGX_CQRS_PG_OK = 0,        /* result holds rows or a command's tag */
     NGX_CQRS_PG_FAILED,        /* result holds Postgres' own error */
     NGX_CQRS_PG_UNAVAILABLE,   /* no connection within the time limit */
+    NGX_CQRS_PG_OCCUPIED,      /* the same, because others ran all the time */
     NGX_CQRS_PG_OVERLOADED,    /* the queue is full */
-    NGX_CQRS_PG_LOST           /* the connection broke while it ran */
+    NGX_CQRS_PG_TIMED_OUT,     /* it ran too long */
+    NGX_CQRS_PG_LOST           /* the connection broke while it ran, twice */
 } ngx_cqrs_pg_status_e;
 
 
 /*
- * Called once.  The result is borrowed: it is cleared when the handler returns;
- * NULL unless the status is OK or FAILED.
+ * Called once.  The result is borrowed: it is cleared when the handler
+ * returns, unless it was taken; NULL unless the status is OK or FAILED.
  */
 typedef void (*ngx_cqrs_pg_handler_pt)(ngx_cqrs_pg_status_e status,
     PGresult *result, void *data);
@@ -47,7 +52,6 @@ typedef struct {
     const char *const       *params;    /* text, NUL-terminated; NULL is null */
     ngx_cqrs_pg_handler_pt   handler;
     void                    *data;
-    ngx_log_t               *log;
 } ngx_cqrs_pg_query_t;
 
 
@@ -55,14 +59,21 @@ extern const ngx_cqrs_backend_type_t  ngx_cqrs_pg_backend;
 
 
 /*
- * Everything in the query is copied.  Returns NULL when memory is short, and
- * then calls nothing.  The handler is never called before this returns.
+ * Everything in the query is copied, but not what data points to.  Returns
+ * NULL when memory is short, and then calls nothing.  The handler is never
+ * called before this returns.
  */
 ngx_cqrs_pg_op_t *ngx_cqrs_pg_query(ngx_cqrs_pg_t *pg,
     const ngx_cqrs_pg_query_t *query);
 
+/* In the handler: the result is the caller's now, who says PQclear(). */
+void ngx_cqrs_pg_take_result(ngx_cqrs_pg_op_t *op);
+
 /* The caller goes away: a waiting query is dropped, a running one cancelled. */
 void ngx_cqrs_pg_cancel(ngx_cqrs_pg_op_t *op);
+
+/* "database at host:port", for logs. */
+ngx_str_t *ngx_cqrs_pg_label(ngx_cqrs_pg_t *pg);
 
 
 #endif /* NGX_CQRS_PG_H */
