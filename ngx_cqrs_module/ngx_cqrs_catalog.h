@@ -1,0 +1,71 @@
+
+/*
+ * Copyright (C) The ngx_cqrs authors
+ */
+
+/*
+ * What the exposed schemas hold, known to one worker.
+ *
+ * It is loaded when the worker starts, and again when a request names what is
+ * not in it, but not more often than once a second.  A new one takes the place
+ * of the old at once; who works with the old one finishes with it.
+ */
+
+#ifndef NGX_CQRS_CATALOG_H
+#define NGX_CQRS_CATALOG_H
+
+
+#include "ngx_cqrs_pg.h"
+
+#include "cqrs_catalog.h"
+
+
+typedef struct ngx_cqrs_catalog_s  ngx_cqrs_catalog_t;
+
+
+/* The load has ended, well or not. */
+typedef void (*ngx_cqrs_catalog_handler_pt)(ngx_cqrs_pg_status_e status,
+    void *data);
+
+
+/* Who waits for a load; a part of something that lives until then. */
+typedef struct {
+    ngx_queue_t                   queue;
+    ngx_cqrs_catalog_handler_pt   handler;
+    void                         *data;
+} ngx_cqrs_catalog_wait_t;
+
+
+/* While the configuration is read; the schemas are ngx_str_t. */
+ngx_cqrs_catalog_t *ngx_cqrs_catalog_create(ngx_conf_t *cf,
+    ngx_cqrs_pg_t *pg, ngx_array_t *schemas);
+
+/* Is it of this database and these schemas, in this order? */
+ngx_uint_t ngx_cqrs_catalog_is(ngx_cqrs_catalog_t *catalog,
+    ngx_cqrs_pg_t *pg, ngx_array_t *schemas);
+
+/* In a worker, between start and stop of the database. */
+ngx_int_t ngx_cqrs_catalog_start(ngx_cqrs_catalog_t *catalog,
+    ngx_cycle_t *cycle);
+void ngx_cqrs_catalog_stop(ngx_cqrs_catalog_t *catalog);
+
+/*
+ * What is known now; NULL before the first load.  To be used at once, or with a
+ * reference.
+ */
+cqrs_catalog_t *ngx_cqrs_catalog_current(ngx_cqrs_catalog_t *catalog);
+
+/*
+ * Loads it, or takes part in the load that is under way.  The handler is called
+ * once, never before this returns.  NULL: nobody waits.  Returns NGX_OK,
+ * NGX_DECLINED if the last load was just now, or NGX_ERROR; in both the handler
+ * is not called.
+ */
+ngx_int_t ngx_cqrs_catalog_load(ngx_cqrs_catalog_t *catalog,
+    ngx_cqrs_catalog_wait_t *wait);
+
+/* Whoever waits goes away; the handler is not called. */
+void ngx_cqrs_catalog_forget(ngx_cqrs_catalog_wait_t *wait);
+
+
+#endif /* NGX_CQRS_CATALOG_H */
