@@ -2,7 +2,8 @@ package Cqrs::Nginx;
 
 # An nginx of one's own with the module loaded.
 #
-#   my $nginx = Cqrs::Nginx->new(http => $text, workers => 1, main => $text);
+#   my $nginx = Cqrs::Nginx->new(http => $text, workers => 1, main => $text,
+#                                log_level => 'info');
 #   $nginx->start;
 #   ... $nginx->port ... $nginx->url('/path') ...
 #   $nginx->stop;
@@ -97,7 +98,7 @@ sub _config {
     $http = "server {\n    listen 127.0.0.1:%PORT%;\n$http\n}\n"
         unless $http =~ /\bserver\s*\{/;
 
-    my $level = $ENV{CQRS_LOG_LEVEL} || 'info';
+    my $level = $self->{log_level} || $ENV{CQRS_LOG_LEVEL} || 'info';
     my $user = $> == 0 ? 'user nobody nogroup;' : '';
     my $module = Cqrs::Paths::module();
 
