@@ -11,9 +11,11 @@
 #   make install-packages  the Debian packages that are missing
 #   make clean             deletes build/
 #
-# With ASAN=1 everything is built into build/asan, with sanitizers.
+# With ASAN=1 everything is built into build/asan, with sanitizers; with V=1 the
+# commands are shown.
 
 ASAN     ?=
+V        ?=
 CC        = gcc
 NGX_SRC  ?= /usr/share/nginx/src
 
@@ -43,6 +45,7 @@ CFLAGS   = -std=gnu11 -Wall -Wextra -Werror -Wmissing-prototypes -Wshadow \
 CPPFLAGS = -D_GNU_SOURCE -Icommon -Iconsumer -I/usr/include/postgresql
 LIBS     = -lpq -lrabbitmq -lhiredis -ljansson -lwslay -lcrypto -ldl
 
+Q        = $(if $(V),,@)
 OUT      = $(abspath $(BUILD))
 MODULE   = $(BUILD)/module/ngx_http_cqrs_module.so
 
@@ -66,7 +69,8 @@ ngx_sources = config $(wildcard ngx_cqrs_module/*.[ch] common/*.[ch])
 module: $(MODULE)
 
 $(MODULE): $(BUILD)/module/Makefile $(ngx_sources)
-	@cd $(NGX_SRC) && $(MAKE) --no-print-directory \
+	@echo "building the module"
+	@cd $(NGX_SRC) && $(MAKE) --no-print-directory $(if $(V),,-s) \
 	    -f $(OUT)/module/Makefile modules
 	@touch $@
 
@@ -93,26 +97,29 @@ consumer: $(BUILD)/cqrs-consumer
 units: $(units)
 
 $(BUILD)/cqrs-consumer: $(consumer) $(BUILD)/consumer_sql.o $(BUILD)/libcqrs.a
-	$(CC) $(LDFLAGS) -rdynamic -o $@ $^ $(LIBS)
+	@echo "linking $@"
+	$(Q)$(CC) $(LDFLAGS) -rdynamic -o $@ $^ $(LIBS)
 
 $(BUILD)/libcqrs.a: $(common)
 	@rm -f $@
-	ar rcs $@ $^
+	$(Q)ar rcs $@ $^
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+	@echo "compiling $<"
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 $(BUILD)/consumer_sql.o: $(BUILD)/consumer_sql.c
-	$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
 $(BUILD)/consumer_sql.c: tools/embed-sql $(wildcard sql/*.sql sql/*/*.sql)
 	@mkdir -p $(@D)
-	tools/embed-sql sql/install.sql >$@
+	$(Q)tools/embed-sql sql/install.sql >$@
 
 $(BUILD)/t/%: t/unit/%.c $(BUILD)/libcqrs.a
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -o $@ $< $(LDFLAGS) \
+	@echo "compiling $<"
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -o $@ $< $(LDFLAGS) \
 	    $(BUILD)/libcqrs.a $(LIBS) -lcmocka
 
 -include $(wildcard $(BUILD)/common/*.d $(BUILD)/consumer/*.d $(BUILD)/t/*.d)

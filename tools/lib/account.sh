@@ -7,20 +7,18 @@
 #
 # shellcheck shell=bash disable=SC2034
 
-account=
+account=''
+become=()
 if [ "$(id -u)" = 0 ]; then
     account=nobody
+    become=(setpriv "--reuid=$account" "--regid=$(id -g $account)"
+            --clear-groups --)
 fi
 
 # Runs a command as the servers' account.
 
 as_account() {
-    if [ -n "$account" ]; then
-        setpriv --reuid="$account" --regid="$(id -g "$account")" \
-            --clear-groups -- "$@"
-    else
-        "$@"
-    fi
+    "${become[@]}" "$@"
 }
 
 account_find_data() {
