@@ -411,7 +411,6 @@ ngx_http_cqrs_jwt_bearer(ngx_http_request_t *r, ngx_str_t *token)
 static ngx_int_t
 ngx_http_cqrs_jwt_refuse(ngx_http_request_t *r, const char *error)
 {
-    ngx_int_t  rc;
     ngx_str_t  challenge;
 
     challenge = ngx_http_cqrs_jwt_challenge;
@@ -437,17 +436,13 @@ ngx_http_cqrs_jwt_refuse(ngx_http_request_t *r, const char *error)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    rc = error ? ngx_http_cqrs_problem(r, NGX_HTTP_UNAUTHORIZED,
-                                       "invalid-token", "%s", error)
-               : ngx_http_cqrs_problem(r, NGX_HTTP_UNAUTHORIZED,
-                                       "no-token", "a token is required here");
+    if (error) {
+        return ngx_http_cqrs_problem(r, NGX_HTTP_UNAUTHORIZED, "invalid-token",
+                                     "%s", error);
+    }
 
-    /*
-     * To the caller NGX_OK would mean that the request may go on; to nginx
-     * NGX_AGAIN is the same: the answer is on its way.
-     */
-
-    return (rc == NGX_OK) ? NGX_AGAIN : rc;
+    return ngx_http_cqrs_problem(r, NGX_HTTP_UNAUTHORIZED, "no-token",
+                                 "a token is required here");
 }
 
 

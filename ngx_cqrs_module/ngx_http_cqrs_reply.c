@@ -75,6 +75,7 @@ ngx_http_cqrs_problem(ngx_http_request_t *r, ngx_uint_t status,
     u_char     *p, *last, detail[NGX_HTTP_CQRS_DETAIL_MAX];
     size_t      klen, len;
     va_list     args;
+    ngx_int_t   rc;
     ngx_str_t   body;
 
     va_start(args, fmt);
@@ -117,7 +118,11 @@ ngx_http_cqrs_problem(ngx_http_request_t *r, ngx_uint_t status,
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    return ngx_http_cqrs_send(r, status, &ngx_http_cqrs_problem_type, &body);
+    rc = ngx_http_cqrs_send(r, status, &ngx_http_cqrs_problem_type, &body);
+
+    /* to nginx the same: the answer is on its way */
+
+    return (rc == NGX_OK) ? NGX_AGAIN : rc;
 }
 
 

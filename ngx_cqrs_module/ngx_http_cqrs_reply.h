@@ -26,7 +26,7 @@ ngx_int_t ngx_http_cqrs_send(ngx_http_request_t *r, ngx_uint_t status,
  * Sends a problem document (RFC 9457).  The kind is a stable word, listed in
  * docs/problems.md; the title is made from it.  The detail is one sentence for
  * whoever sent the request, in the format of ngx_sprintf().  503 gets
- * Retry-After.
+ * Retry-After.  Never returns NGX_OK, which a check would take for "go on".
  */
 ngx_int_t ngx_http_cqrs_problem(ngx_http_request_t *r, ngx_uint_t status,
     const char *kind, const char *fmt, ...);

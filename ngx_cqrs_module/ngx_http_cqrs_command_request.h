@@ -1,0 +1,50 @@
+
+/*
+ * Copyright (C) The ngx_cqrs authors
+ */
+
+/* From an HTTP request to the message of a command. */
+
+#ifndef NGX_HTTP_CQRS_COMMAND_REQUEST_H
+#define NGX_HTTP_CQRS_COMMAND_REQUEST_H
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+#include "cqrs_amqp.h"
+#include "cqrs_uuid.h"
+
+
+/* What a message is made of; all of it lives as long as the request. */
+typedef struct {
+    ngx_str_t            type;
+    ngx_str_t            stream;
+    ngx_str_t            expected;             /* version; empty: any */
+    ngx_str_t            body;
+    ngx_str_t            id;                   /* empty until it is made */
+    u_char               id_text[CQRS_UUID_TEXT_LEN];
+    cqrs_amqp_header_t   headers[CQRS_AMQP_HEADERS_MAX];
+    cqrs_amqp_message_t  message;
+} ngx_http_cqrs_command_request_t;
+
+
+/*
+ * Checks all that can be checked before the body is there.  Type and stream
+ * are the caller's.  This and the next return NGX_OK, or else what a content
+ * handler returns: a problem was sent, or memory is short.
+ */
+ngx_int_t ngx_http_cqrs_command_request_check(ngx_http_request_t *r,
+    ngx_http_cqrs_command_request_t *cr);
+
+/* The body has been read: checks it, makes the id, and the message. */
+ngx_int_t ngx_http_cqrs_command_request_build(ngx_http_request_t *r,
+    ngx_http_cqrs_command_request_t *cr);
+
+/* The last thing to know; NGX_ERROR: memory is short. */
+ngx_int_t ngx_http_cqrs_command_request_route(ngx_http_request_t *r,
+    ngx_http_cqrs_command_request_t *cr, ngx_uint_t partitions);
+
+
+#endif /* NGX_HTTP_CQRS_COMMAND_REQUEST_H */
