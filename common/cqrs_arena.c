@@ -54,6 +54,10 @@ cqrs_arena_alloc(cqrs_arena_t *arena, size_t size)
         return NULL;
     }
 
+    if (size == 0) {
+        size = 1;
+    }
+
     size = (size + CQRS_ARENA_ALIGN - 1) & ~(size_t) (CQRS_ARENA_ALIGN - 1);
 
     arena->left -= (size < arena->left) ? size : arena->left;

@@ -451,11 +451,8 @@ cqrs_query_parse_integer(const cqrs_str_t *value, int64_t *number)
             return -1;
         }
 
-        if (n > (INT64_MAX - 9) / 10) {
-            n = INT64_MAX / 10;
-        }
-
-        n = n * 10 + (value->data[i] - '0');
+        n = (n > (INT64_MAX - 9) / 10) ? INT64_MAX
+                                       : n * 10 + (value->data[i] - '0');
     }
 
     *number = negative ? -n : n;
