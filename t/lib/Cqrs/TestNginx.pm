@@ -35,7 +35,7 @@ sub redis    { return $made{redis} }
 sub import {
     my ($class, %args) = @_;
 
-    _make_services(%args) if $args{services} // 1;
+    _make_services(%args) if ($args{services} // 1) && !$^C;    # not for perl -c
     _load();
 
     my $caller = caller;
