@@ -141,7 +141,7 @@ cqrs_check_body(const char *text, size_t len, char *error, size_t size)
                       &why);
 
     if (json == NULL) {
-        near = strstr(why.text, " near '");
+        near = strstr(why.text, " near ");
 
         if (near) {
             *near = '\0';
