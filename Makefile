@@ -8,7 +8,8 @@
 #   make test-asan         all tests under AddressSanitizer and UBSan
 #   make lint              style and static checks
 #   make bench             each path beside its floor
-#   make install-packages  the Debian packages that are missing
+#   make install-packages  the Debian packages that are missing; for tests and
+#                          checks: make install-test-packages
 #   make clean             deletes build/
 #
 # With ASAN=1 everything is built into build/asan, with sanitizers; with V=1 the
@@ -54,7 +55,7 @@ consumer = $(patsubst %.c,$(BUILD)/%.o,$(wildcard consumer/*.c))
 units    = $(patsubst t/unit/%.c,$(BUILD)/t/%,$(wildcard t/unit/*.c))
 
 .PHONY: all module consumer units run stop clean-run test test-asan lint bench \
-        install-packages clean force
+        install-packages install-test-packages clean force
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -147,24 +148,27 @@ stop:
 clean-run:
 	@tools/run remove
 
-test: install-packages
+test: install-test-packages
 	@$(MAKE) --no-print-directory all units
 	@tools/test $(BUILD) $(T)
 
-test-asan: install-packages
+test-asan: install-test-packages
 	@$(MAKE) --no-print-directory ASAN=1 all units
 	@tools/test build/asan $(T)
 
-lint: install-packages
+lint: install-test-packages
 	@$(MAKE) --no-print-directory all
 	@tools/lint
 
-bench: install-packages
+bench: install-test-packages
 	@$(MAKE) --no-print-directory all
 	@bench/run
 
 install-packages:
 	@tools/install-packages
+
+install-test-packages:
+	@tools/install-packages packages-test
 
 clean:
 	rm -rf build

@@ -25,12 +25,13 @@ sub run_program {
     local $ENV{CMOCKA_MESSAGE_OUTPUT} = 'TAP';
     my $parser = TAP::Parser->new({ exec => [ 'sh', '-c', "exec '$program' 2>&1" ] });
 
+    my $failed;
     while (my $result = $parser->next) {
         if ($result->is_test) {
             (my $description = $result->description) =~ s/^- //;
-            ok($result->is_ok, $description);
+            $failed = !ok($result->is_ok, $description);
         } elsif (!$result->is_plan) {
-            note($result->as_string);
+            $failed ? diag($result->as_string) : note($result->as_string);
         }
     }
 
