@@ -9,7 +9,7 @@
  * librabbitmq's amqp_handle_input() is not used: it reads past the end of a
  * method frame shorter than four bytes, and keeps memory for each channel
  * number it sees.  A content header is decoded by hand as far as the message
- * id, since the headers on the way to it could nest as deep as a frame is long.
+ * id, since the headers before it could nest as deep as a frame is long.
  */
 
 #include "cqrs_amqp_state.h"
@@ -320,7 +320,7 @@ cqrs_amqp_reason(const cqrs_amqp_t *amqp)
 }
 
 
-/* Takes what the frame at hand still lacks, and handles it when it is whole. */
+/* Takes what the frame at hand still lacks; handles it when it is whole. */
 
 static size_t
 cqrs_amqp_fill(cqrs_amqp_t *amqp, const uint8_t *p, size_t len)

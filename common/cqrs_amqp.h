@@ -5,8 +5,8 @@
 
 /*
  * One AMQP 0-9-1 connection with one channel that publishes with confirms, as
- * a machine: bytes of the broker go in, bytes for the broker come out, and what
- * they mean is told by callbacks.  It has no socket and no clock.
+ * a machine: bytes of the broker go in, bytes for the broker come out, and
+ * what they mean is told by callbacks.  It has no socket and no clock.
  *
  * Any bytes may go in.  What is not AMQP, or comes out of turn, ends the
  * connection with a reason; memory stays bounded by the frame size.
@@ -33,7 +33,7 @@ typedef enum {
     CQRS_AMQP_CLOSED,        /* it is over; cqrs_amqp_reason() says why */
     CQRS_AMQP_NOT_READY,     /* no channel yet, or the broker is blocked */
     CQRS_AMQP_FULL,          /* too much waits to be sent */
-    CQRS_AMQP_TOO_LARGE,     /* a name or the headers are longer than AMQP can */
+    CQRS_AMQP_TOO_LARGE,     /* a name or the headers, for AMQP */
     CQRS_AMQP_NO_MEMORY
 } cqrs_amqp_error_e;
 
@@ -70,7 +70,7 @@ typedef struct {
     amqp_bytes_t                 vhost;
     amqp_bytes_t                 name;          /* for the broker's operator */
     uint16_t                     heartbeat;     /* seconds, 0: none */
-    size_t                       output_max;    /* bytes that wait to be sent */
+    size_t                       output_max;    /* bytes not sent yet */
     const cqrs_amqp_handlers_t  *handlers;
     void                        *data;          /* for the handlers */
 } cqrs_amqp_conf_t;

@@ -6,9 +6,9 @@
 /*
  * What the broker says, and what the machine answers.
  *
- * Only those methods that may come in the present state are given to librabbitmq
- * to decode.  The one with nested tables, connection.start, comes before the
- * frame size is agreed on, which bounds how deep the decoder goes.
+ * Only those methods that may come in the present state are given to
+ * librabbitmq to decode.  The one with nested tables, connection.start, comes
+ * before the frame size is agreed on, which bounds how deep the decoder goes.
  */
 
 #include "cqrs_amqp_state.h"
@@ -355,8 +355,8 @@ cqrs_amqp_on_channel_close(cqrs_amqp_t *amqp, void *method)
     before = amqp->state;
 
     if (before != CQRS_AMQP_READY && before != CQRS_AMQP_CLOSING) {
-        return cqrs_amqp_fail(amqp, "the broker refused the channel, %u \"%s\"",
-                              close->reply_code, text);
+        return cqrs_amqp_fail(amqp, "the broker refused the channel, "
+                              "%u \"%s\"", close->reply_code, text);
     }
 
     m.dummy = 0;

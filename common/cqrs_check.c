@@ -20,7 +20,8 @@
 
 
 static size_t cqrs_check_utf8(const unsigned char *p, size_t len);
-static int cqrs_check_depth(const char *text, size_t len, size_t *line);
+static const char *cqrs_check_scan(const char *text, size_t len,
+    size_t *line);
 static int cqrs_check_hex(const char *text, size_t len);
 
 
@@ -129,16 +130,18 @@ cqrs_check_body(const char *text, size_t len, char *error, size_t size)
     char          *near;
     size_t         line;
     json_t        *json;
+    const char    *reason;
     json_error_t   why;
 
-    if (cqrs_check_depth(text, len, &line) != 0) {
-        (void) snprintf(error, size, "line %zu: nested deeper than %d levels",
-                        line, CQRS_DEPTH_MAX);
+    reason = cqrs_check_scan(text, len, &line);
+
+    if (reason) {
+        (void) snprintf(error, size, "line %zu: %s", line, reason);
         return -1;
     }
 
-    json = json_loadb(text, len, JSON_REJECT_DUPLICATES|JSON_DECODE_INT_AS_REAL,
-                      &why);
+    json = json_loadb(text, len,
+                      JSON_REJECT_DUPLICATES|JSON_DECODE_INT_AS_REAL, &why);
 
     if (json == NULL) {
         near = strstr(why.text, " near ");
@@ -216,10 +219,13 @@ cqrs_check_utf8(const unsigned char *p, size_t len)
 }
 
 
-/* jansson's own limit is in the thousands, and it recurses. */
+/*
+ * Finds what jansson lets pass: it recurses up to thousands of levels, and
+ * skips a NUL behind a number.
+ */
 
-static int
-cqrs_check_depth(const char *text, size_t len, size_t *line)
+static const char *
+cqrs_check_scan(const char *text, size_t len, size_t *line)
 {
     size_t  i, depth, string;
 
@@ -230,6 +236,9 @@ cqrs_check_depth(const char *text, size_t len, size_t *line)
     for (i = 0; i < len; i++) {
 
         switch (text[i]) {
+
+        case '\0':
+            return "a NUL byte";
 
         case '"':
             string = 1 - string;
@@ -246,7 +255,7 @@ cqrs_check_depth(const char *text, size_t len, size_t *line)
         case '{':
         case '[':
             if (!string && ++depth > CQRS_DEPTH_MAX) {
-                return -1;
+                return "nested deeper than 64 levels";
             }
 
             break;
@@ -261,7 +270,7 @@ cqrs_check_depth(const char *text, size_t len, size_t *line)
         }
     }
 
-    return 0;
+    return NULL;
 }
 
 

@@ -8,9 +8,9 @@
  *
  * An op waits with a copy of its message until the channel takes it, is then
  * known by its delivery tag until the broker confirms it, and is done once its
- * status is known.  Handlers are called from a posted event only, where nothing
- * else is at work.  Memory is bounded by the number of ops and the bytes they
- * may hold while they wait.
+ * status is known.  Handlers are called from a posted event only, where
+ * nothing else is at work.  Memory is bounded by the number of ops and the
+ * bytes they may hold while they wait.
  *
  * The timer of an op is not cancelable: a worker that exits stays for the
  * confirms it waits for.
@@ -609,7 +609,7 @@ ngx_cqrs_amqp_confirmed(uint64_t tag, int multiple, int accepted, void *data)
 }
 
 
-/* Returns come in the order of the messages, so the first ones are looked at. */
+/* Returns come in the order of the messages, the search begins with the first. */
 
 static void
 ngx_cqrs_amqp_returned(amqp_bytes_t message_id, void *data)

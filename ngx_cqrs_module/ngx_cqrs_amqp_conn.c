@@ -16,8 +16,8 @@
 
 #define NGX_CQRS_AMQP_READ_BUFFER  65536
 #define NGX_CQRS_AMQP_OUTPUT_MAX   (8 * 1024 * 1024)
-#define NGX_CQRS_AMQP_STABLE       2000    /* a connection that long was good */
-#define NGX_CQRS_AMQP_LOOK_AGAIN   100     /* whether an exiting one is wanted */
+#define NGX_CQRS_AMQP_STABLE       2000    /* a good connection lasts longer */
+#define NGX_CQRS_AMQP_LOOK_AGAIN   100     /* whether it is wanted at the end */
 
 
 static void ngx_cqrs_amqp_conn_open(ngx_cqrs_amqp_conn_t *conn);

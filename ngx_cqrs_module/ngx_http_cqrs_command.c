@@ -142,7 +142,8 @@ ngx_module_t  ngx_http_cqrs_command_module = {
 };
 
 
-static ngx_str_t  ngx_http_cqrs_command_id_name = ngx_string("cqrs_command_id");
+static ngx_str_t  ngx_http_cqrs_command_id_name =
+    ngx_string("cqrs_command_id");
 
 
 static ngx_int_t

@@ -4,9 +4,9 @@
  */
 
 /*
- * Within a millisecond, and when the clock goes back, the last id's random part
- * is raised by a random step, so that ids of a worker are in the order of their
- * making and still can't be guessed.
+ * Within a millisecond, and when the clock goes back, the last id's random
+ * part is raised by a random step, so that ids of a worker are in the order of
+ * their making and still can't be guessed.
  */
 
 #include "ngx_http_cqrs_command_id.h"

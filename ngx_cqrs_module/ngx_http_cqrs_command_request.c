@@ -164,7 +164,7 @@ ngx_int_t
 ngx_http_cqrs_command_request_route(ngx_http_request_t *r,
     ngx_http_cqrs_command_request_t *cr, ngx_uint_t partitions)
 {
-    u_char    *p;
+    u_char    *p, *last;
     uint32_t   partition;
 
     p = ngx_pnalloc(r->pool, cr->type.len + 1 + NGX_INT_T_LEN);
@@ -175,15 +175,16 @@ ngx_http_cqrs_command_request_route(ngx_http_request_t *r,
     partition = cqrs_partition_of(cr->stream.data, cr->stream.len,
                                   (uint32_t) partitions);
 
+    last = ngx_sprintf(p, "%V.%uD", &cr->type, partition);
+
     cr->message.routing_key.bytes = p;
-    cr->message.routing_key.len = ngx_sprintf(p, "%V.%uD", &cr->type, partition)
-                                  - p;
+    cr->message.routing_key.len = last - p;
 
     return NGX_OK;
 }
 
 
-/* "application/json" or anything that ends in "+json"; parameters may follow. */
+/* "application/json" or what ends in "+json"; parameters may follow. */
 
 static ngx_int_t
 ngx_http_cqrs_command_is_json(ngx_str_t *type)
