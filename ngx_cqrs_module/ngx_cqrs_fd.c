@@ -25,6 +25,9 @@ struct ngx_cqrs_fd_s {
 
 static ngx_int_t ngx_cqrs_fd_set(ngx_event_t *ev, ngx_int_t event,
     ngx_uint_t want);
+static void ngx_cqrs_fd_end(ngx_cqrs_fd_t *fd, ngx_uint_t flags);
+static void ngx_cqrs_fd_unset(ngx_event_t *ev, ngx_int_t event,
+    ngx_uint_t flags);
 static void ngx_cqrs_fd_handler(ngx_event_t *ev);
 
 
@@ -82,22 +85,14 @@ ngx_cqrs_fd_want(ngx_cqrs_fd_t *fd, ngx_uint_t read, ngx_uint_t write)
 void
 ngx_cqrs_fd_destroy(ngx_cqrs_fd_t *fd)
 {
-    ngx_connection_t  *c;
+    ngx_cqrs_fd_end(fd, 0);
+}
 
-    if (fd == NULL) {
-        return;
-    }
 
-    c = fd->connection;
-
-    (void) ngx_cqrs_fd_set(c->read, NGX_READ_EVENT, 0);
-    (void) ngx_cqrs_fd_set(c->write, NGX_WRITE_EVENT, 0);
-
-    ngx_free_connection(c);
-
-    c->fd = (ngx_socket_t) -1;             /* events already fetched are stale */
-
-    ngx_free(fd);
+void
+ngx_cqrs_fd_closed(ngx_cqrs_fd_t *fd)
+{
+    ngx_cqrs_fd_end(fd, NGX_CLOSE_EVENT);
 }
 
 
@@ -109,11 +104,44 @@ ngx_cqrs_fd_set(ngx_event_t *ev, ngx_int_t event, ngx_uint_t want)
                           : ngx_add_event(ev, event, NGX_LEVEL_EVENT);
     }
 
+    ngx_cqrs_fd_unset(ev, event, 0);
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_cqrs_fd_end(ngx_cqrs_fd_t *fd, ngx_uint_t flags)
+{
+    ngx_connection_t  *c;
+
+    if (fd == NULL) {
+        return;
+    }
+
+    c = fd->connection;
+
+    ngx_cqrs_fd_unset(c->read, NGX_READ_EVENT, flags);
+    ngx_cqrs_fd_unset(c->write, NGX_WRITE_EVENT, flags);
+
+    ngx_free_connection(c);
+
+    c->fd = (ngx_socket_t) -1;            /* events already fetched are stale */
+
+    ngx_free(fd);
+}
+
+
+static void
+ngx_cqrs_fd_unset(ngx_event_t *ev, ngx_int_t event, ngx_uint_t flags)
+{
     if (ev->posted) {
         ngx_delete_posted_event(ev);
     }
 
-    return ev->active ? ngx_del_event(ev, event, 0) : NGX_OK;
+    if (ev->active) {
+        (void) ngx_del_event(ev, event, flags);
+    }
 }
 
 

@@ -50,5 +50,11 @@ ngx_int_t ngx_cqrs_fd_want(ngx_cqrs_fd_t *fd, ngx_uint_t read,
  */
 void ngx_cqrs_fd_destroy(ngx_cqrs_fd_t *fd);
 
+/*
+ * The same where the library has closed the socket already: to be called
+ * before any other descriptor is opened.
+ */
+void ngx_cqrs_fd_closed(ngx_cqrs_fd_t *fd);
+
 
 #endif /* NGX_CQRS_FD_H */

@@ -136,7 +136,13 @@ ngx_cqrs_pg_conn_close(ngx_cqrs_pg_conn_t *conn)
         ngx_del_timer(&conn->timer);
     }
 
-    ngx_cqrs_fd_destroy(conn->fd);
+    if (PQsocket(conn->db) < 0) {
+        ngx_cqrs_fd_closed(conn->fd);     /* by libpq, when it broke */
+
+    } else {
+        ngx_cqrs_fd_destroy(conn->fd);
+    }
+
     conn->fd = NULL;
 
     PQfinish(conn->db);

@@ -103,7 +103,9 @@ create view api.broken as select 1 / (id - 1) as id from api.items;
 create function api.nap(seconds double precision) returns boolean
     language sql volatile as 'select pg_catalog.pg_sleep(seconds) is not null';
 
-create view api.slow as select id, api.nap(20) as slept from api.items where id = 1;
+create view api.slow as select api.nap(20) as slept;
+create view api.brief as select api.nap(0.2) as slept;
+create view api.large as select repeat('x', 20000000) as text;
 
 create function api.write() returns integer
     language sql volatile security definer
@@ -117,6 +119,7 @@ create table other.notes (note text);
 
 grant usage on schema api, other to $user;
 grant select on all tables in schema api, other to $user;
+grant execute on all functions in schema api to $user;
 revoke select on api.secret from $user;
 SQL
 }
