@@ -22,6 +22,7 @@ sub import {
     my ($class, @tags) = @_;
 
     return unless grep { $_ eq ':testnginx' } @tags;
+    return if $^C;                  # perl -c starts no servers
 
     $kept = $class->database;
     $ENV{TEST_NGINX_POSTGRES} = $kept->conninfo(USER);
