@@ -19,6 +19,7 @@ use POSIX qw(WNOHANG);
 use Scalar::Util qw(weaken);
 use Test::More ();
 
+use Cqrs::Guard;
 use Cqrs::Paths;
 use Cqrs::Wait qw(wait_until);
 
@@ -48,6 +49,7 @@ sub start {
             or POSIX::_exit(127);
     }
 
+    $self->{guard} = Cqrs::Guard::add('kill', -$self->{pid});
     $alive{ $self->{pid} } = $self;
     weaken($alive{ $self->{pid} });
 
@@ -76,8 +78,7 @@ sub running {
 
     return 0 unless $self->{pid};
     return 1 if waitpid($self->{pid}, WNOHANG) == 0;
-    $self->{status} = $?;
-    delete $alive{ delete $self->{pid} };
+    $self->_ended($?);
 
     return 0;
 }
@@ -117,8 +118,15 @@ sub kill {
     return unless $self->{pid};
     CORE::kill('KILL', -$self->{pid});
     waitpid $self->{pid}, 0;
-    $self->{status} = $?;
+    $self->_ended($?);
+}
+
+sub _ended {
+    my ($self, $status) = @_;
+
+    $self->{status} = $status;
     delete $alive{ delete $self->{pid} };
+    Cqrs::Guard::remove(delete $self->{guard});
 }
 
 sub signal {

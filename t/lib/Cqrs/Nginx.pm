@@ -27,6 +27,7 @@ use Scalar::Util qw(weaken);
 use Test::More ();
 use Time::HiRes qw(sleep);
 
+use Cqrs::Guard;
 use Cqrs::Paths;
 use Cqrs::Wait qw(wait_until);
 
@@ -155,12 +156,13 @@ sub start {
     my ($self) = @_;
 
     $self->{pid} = _spawn("$self->{dir}/output", $self->_command);
+    $self->{guard} = Cqrs::Guard::add('kill', -$self->{pid});
     $alive{ $self->{pid} } = $self;
     weaken($alive{ $self->{pid} });
 
     wait_until {
         if (waitpid($self->{pid}, WNOHANG) == $self->{pid}) {
-            delete $self->{pid};
+            $self->_ended;
             croak 'nginx did not start: ' . Cqrs::Paths::slurp("$self->{dir}/output")
                 . $self->log;
         }
@@ -277,8 +279,7 @@ sub stop {
     } elsif ($status) {
         Test::More::fail("nginx leaves without a fault, not with status $status");
     }
-    delete $alive{ delete $self->{pid} // 0 };
-
+    $self->_ended;
     $self->_check_log($args{allow});
 }
 
@@ -289,7 +290,14 @@ sub kill {
     return unless $self->{pid};
     CORE::kill('KILL', $self->{pid}, $self->_children(qr/^nginx: /));
     waitpid $self->{pid}, 0;
-    delete $alive{ delete $self->{pid} };
+    $self->_ended;
+}
+
+sub _ended {
+    my ($self) = @_;
+
+    delete $alive{ delete $self->{pid} // 0 };
+    Cqrs::Guard::remove(delete $self->{guard});
 }
 
 sub _check_log {

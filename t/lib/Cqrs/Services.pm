@@ -23,12 +23,13 @@ use File::Temp qw(tempdir);
 use IO::Socket::INET;
 
 use Cqrs::Database;
+use Cqrs::Guard;
 use Cqrs::Paths qw(root slurp);
 use Cqrs::Redis;
 use Cqrs::Vhost;
 
 my $shared;
-my @started;
+my %started;
 my $owner = $$;
 
 sub get {
@@ -45,7 +46,7 @@ sub private {
 
     my $dir = tempdir('cqrs-services-XXXXXX', TMPDIR => 1);
     chmod 0755, $dir;
-    push @started, $dir;
+    $started{$dir} = Cqrs::Guard::add(root() . '/tools/services', 'remove', $dir);
     _tool('start', '--volatile', $dir, @{ $args{only} || [] });
 
     return $class->_new($dir);
@@ -86,11 +87,17 @@ sub resume { my $self = shift; _tool('resume', $self->{dir}, @_) }
 sub stop_all {
     my ($self) = @_;
 
-    croak 'these servers are not private'
-        unless grep { $_ eq $self->{dir} } @started;
+    croak 'these servers are not private' unless $started{ $self->{dir} };
 
-    _tool('remove', $self->{dir});
-    @started = grep { $_ ne $self->{dir} } @started;
+    _remove($self->{dir});
+}
+
+sub _remove {
+    my ($dir) = @_;
+
+    my $guard = delete $started{$dir};
+    _tool('remove', $dir);
+    Cqrs::Guard::remove($guard);
 }
 
 # Its words are notes of the test, not lines of TAP.
@@ -110,8 +117,8 @@ sub _tool {
 END {
     if ($$ == $owner) {
         local $?;
-        for my $dir (@started) {
-            eval { _tool('remove', $dir); 1 } or warn $@;
+        for my $dir (keys %started) {
+            eval { _remove($dir); 1 } or warn $@;
         }
     }
 }
