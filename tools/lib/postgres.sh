@@ -89,10 +89,14 @@ postgres_after() {
     esac
 }
 
+# While nobody has waited for the killed process, which in a container may be
+# long, Postgres would take it for alive and refuse to start.
+
 postgres_kill() {
     local pid
 
-    pid=$(postgres_pid) && kill_tree "$pid"
+    pid=$(postgres_pid) && kill_tree "$pid" \
+        && rm -f "$data/postgres/data/postmaster.pid"
 }
 
 postgres_pause() {
