@@ -131,6 +131,16 @@ rabbitmq_pause() {
     pid=$(rabbitmq_pid) && signal_tree STOP "$pid"
 }
 
+rabbitmq_alarm() {
+    rabbitmq_run /usr/lib/rabbitmq/bin/rabbitmqctl -q \
+        set_vm_memory_high_watermark 0
+}
+
+rabbitmq_calm() {
+    rabbitmq_run /usr/lib/rabbitmq/bin/rabbitmqctl -q \
+        set_vm_memory_high_watermark 0.4
+}
+
 rabbitmq_resume() {
     local pid
 

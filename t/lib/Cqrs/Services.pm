@@ -10,6 +10,7 @@ package Cqrs::Services;
 #   my $own = Cqrs::Services->private;         # to be stopped and killed
 #   $own->stop('redis'); $own->start('redis'); $own->kill('rabbitmq');
 #   $own->pause('postgres'); $own->resume('postgres');
+#   $own->alarm('rabbitmq'); $own->calm('rabbitmq');   # as if memory were short
 #
 # `make test` starts servers once and names their directory in CQRS_SERVICES;
 # without it the first get() starts some for this test file alone.  They are
@@ -82,6 +83,8 @@ sub stop   { my $self = shift; _tool('stop',   $self->{dir}, @_) }
 sub kill   { my $self = shift; _tool('kill',   $self->{dir}, @_) }
 sub pause  { my $self = shift; _tool('pause',  $self->{dir}, @_) }
 sub resume { my $self = shift; _tool('resume', $self->{dir}, @_) }
+sub alarm  { my $self = shift; _tool('alarm',  $self->{dir}, @_) }
+sub calm   { my $self = shift; _tool('calm',   $self->{dir}, @_) }
 
 # Stops private servers for good and deletes their data.
 sub stop_all {
