@@ -47,6 +47,7 @@ sub new {
         dir     => $dir,
         ports   => {},
         workers => 1,
+        connections => 1024,
         %args,
     }, $class;
     $self->configure;
@@ -113,7 +114,7 @@ load_module $module;
 @{[ $self->{main} // '' ]}
 
 events {
-    worker_connections 1024;
+    worker_connections $self->{connections};
 }
 
 http {

@@ -1,0 +1,123 @@
+package Bench::Query;
+
+# GET of one row by its key, and of a page of rows.
+
+use v5.36;
+
+use Cqrs::Paths qw(root);
+use Bench::Program;
+
+my $POOL = 4;
+my $KEYS = 10_000;
+
+my $ROW  = 'select id, owner, balance, opened from api.accounts where id = $1';
+my $PAGE = 'select id, owner, balance, opened from api.accounts'
+         . ' where branch = $1 order by id limit 100';
+
+
+sub new($class, $stand) {
+    my $database = $stand->services->database(install => 0);
+    $database->run(root() . '/bench/accounts.sql');
+
+    my $body  = '[{"id":"account-1","owner":"user-1","balance":1,"opened":"2026-01-01"}]';
+    my $nginx = $stand->nginx(<<"CONFIG");
+        location /api/ {
+            cqrs_postgres  "@{[ $database->conninfo ]}" pool=$POOL;
+            cqrs_query     schema=api;
+        }
+        location = /return {
+            default_type  application/json;
+            return        200 '$body';
+        }
+CONFIG
+
+    return bless { stand => $stand, database => $database, nginx => $nginx }, $class;
+}
+
+
+sub groups($self) {
+    my $row  = '/api/accounts?select=id,owner,balance,opened&id=eq.account-%ld';
+    my $page = '/api/accounts?select=id,owner,balance,opened&branch=eq.%ld&order=id&limit=100';
+
+    my $many = {
+        name     => 'query, 64',
+        variants => {
+            module                       => sub { $self->_http($row, $KEYS, 64) },
+            "libpq x$POOL"               => sub { $self->_libpq($ROW, 'account-%ld', $KEYS, $POOL, 1) },
+            "libpq x$POOL, json_agg"     => sub { $self->_libpq(_json($ROW), 'account-%ld', $KEYS, $POOL, 1) },
+            "libpq x$POOL, pipeline 16"  => sub { $self->_libpq($ROW, 'account-%ld', $KEYS, $POOL, 16) },
+            'nginx return 200'           => sub { $self->_http('/return', 1, 64) },
+        },
+        rows     => [],
+    };
+
+    for my $floor ("libpq x$POOL", "libpq x$POOL, json_agg", "libpq x$POOL, pipeline 16",
+                   'nginx return 200')
+    {
+        push @{ $many->{rows} },
+            { what => 'one row by key, requests/s', of => 'rate', better => 'more',
+              ours => 'module', floor => $floor },
+            { what => 'one row by key, CPU us', of => 'cpu_us', better => 'less',
+              ours => 'module', floor => $floor };
+    }
+
+    my $alone = {
+        name     => 'query, 1',
+        variants => {
+            module             => sub { $self->_http($row, $KEYS, 1) },
+            'libpq'            => sub { $self->_libpq($ROW, 'account-%ld', $KEYS, 1, 1) },
+            'nginx return 200' => sub { $self->_http('/return', 1, 1) },
+        },
+        rows     => [
+            map { { what => 'one row by key, median us', of => 'answer_p50', better => 'less',
+                    ours => 'module', floor => $_ } } 'libpq', 'nginx return 200'
+        ],
+    };
+
+    my $pages = {
+        name     => 'query, 64',
+        variants => {
+            module                   => sub { $self->_http($page, $KEYS / 100, 64) },
+            "libpq x$POOL, json_agg" => sub { $self->_libpq(_json($PAGE), '%ld', $KEYS / 100, $POOL, 1) },
+        },
+        rows     => [
+            { what => 'page of 100 rows, requests/s', of => 'rate', better => 'more',
+              ours => 'module', floor => "libpq x$POOL, json_agg" },
+            { what => 'page of 100 rows, CPU us', of => 'cpu_us', better => 'less',
+              ours => 'module', floor => "libpq x$POOL, json_agg" },
+        ],
+    };
+
+    return $many, $alone, $pages;
+}
+
+
+sub _json($sql) {
+    return "select coalesce(json_agg(t), '[]') from ($sql) t";
+}
+
+
+sub _http($self, $path, $keys, $connections) {
+    return Bench::Program->once('http_load', [
+        -p => $self->{nginx}->port, -c => $connections, -r => $keys, -u => $path,
+        -t => $self->{stand}->seconds,
+    ], $self->{stand}->patience, $self->{nginx}->pid, $self->{stand}->pid('postgres'));
+}
+
+
+sub _libpq($self, $sql, $key, $keys, $connections, $window) {
+    return Bench::Program->once('pg_floor', [
+        -d => $self->{database}->conninfo, -q => $sql, -k => $key, -r => $keys,
+        -c => $connections, -w => $window, -t => $self->{stand}->seconds,
+    ], $self->{stand}->patience, $self->{stand}->pid('postgres'));
+}
+
+
+sub stop($self) {
+    $self->{nginx}->stop;
+
+    return;
+}
+
+
+1;
