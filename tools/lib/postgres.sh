@@ -56,9 +56,21 @@ postgres_start() {
             -E UTF8 --locale=C.UTF-8 $nosync || return 1
     fi
 
+    postgres_forget_zombie
     postgres_conf | as_account tee "$home/data/postgresql.auto.conf" >/dev/null
     as_account "$postgres_bin/pg_ctl" -D "$home/data" -l "$home/log" \
         -t 60 -w start
+}
+
+# A killed server that nobody has waited for yet, which in a container may take
+# long, still has its process id: Postgres would take it for alive and refuse.
+
+postgres_forget_zombie() {
+    local pid file=$data/postgres/data/postmaster.pid
+
+    if pid=$(head -n 1 "$file" 2>/dev/null) && gone "$pid"; then
+        rm -f "$file" "$CQRS_PG_SOCKET/.s.PGSQL.$CQRS_PG_PORT"*
+    fi
 }
 
 postgres_conf() {
@@ -89,14 +101,10 @@ postgres_after() {
     esac
 }
 
-# While nobody has waited for the killed process, which in a container may be
-# long, Postgres would take it for alive and refuse to start.
-
 postgres_kill() {
     local pid
 
-    pid=$(postgres_pid) && kill_tree "$pid" \
-        && rm -f "$data/postgres/data/postmaster.pid"
+    pid=$(postgres_pid) && kill_tree "$pid"
 }
 
 postgres_pause() {
