@@ -62,11 +62,11 @@ async function demoTokens() {
 $('open-form').addEventListener('submit', (event) => {
     event.preventDefault();
     session.send('open', $('open-name').value, {});
-    view.showOpenForm('');
+    view.hideOpenForm();
 });
 
 
-$('open-cancel').addEventListener('click', () => view.showOpenForm(''));
+$('open-cancel').addEventListener('click', view.hideOpenForm);
 
 
 $('move-form').addEventListener('submit', (event) => {

@@ -160,7 +160,7 @@ export class Session {
         this.#show();
 
         setTimeout(() => {
-            if (this.#pending.get(id) === command) {
+            if (this.#pending.has(id) && !command.unknown) {
                 view.showProgress(item, 'accepted', {
                     reason: 'Still in the queue. It is safe there, and will '
                             + 'be carried out.',
@@ -299,6 +299,7 @@ export class Session {
     /* From here on nothing is missed, but until now something may have been. */
     #fresh() {
         for (const command of this.#pending.values()) {
+            command.unknown = true;
             view.showProgress(command.item, 'unknown', {
                 reason: 'Its outcome was not seen. The balances are current.',
             });
@@ -472,8 +473,8 @@ export class Session {
             return;
         }
 
-        const busy = new Set(Array.from(this.#pending.values(),
-                                        ({ account }) => account));
+        const busy = new Set(Array.from(this.#pending.values())
+            .filter(({ unknown }) => !unknown).map(({ account }) => account));
 
         view.showAccounts([...this.#accounts.values()], this.#selected, busy, {
             select: (account) => this.select(account),

@@ -37,12 +37,15 @@ function setTime(element, date, text) {
 }
 
 
-/* The same colour for the same name, in every tab and on every day. */
-function toneOf(name) {
-    let sum = 7;
+/*
+ * A user's colour is the same in every tab; the accounts go on from it, so
+ * that two cards beside each other differ.
+ */
+function toneOf(user, place = 0) {
+    let sum = place;
 
-    for (const char of name) {
-        sum = (sum * 31 + char.codePointAt(0)) % 9973;
+    for (const char of user) {
+        sum += char.codePointAt(0);
     }
 
     return String(sum % TONES);
@@ -116,7 +119,7 @@ export function showBank(user, others) {
         delete row.dataset.state;
         setText(row.querySelector('.took'), '');
     }
-    showOpenForm('');
+    hideOpenForm();
     showProblem('');
 }
 
@@ -135,14 +138,17 @@ export function calmConnection(state, next, text) {
 }
 
 
-/* Opens the form with a proposal for the name; closes it without one. */
+/* Opens the form with a proposal for the name. */
 export function showOpenForm(proposal) {
-    $('open-form').hidden = !proposal;
+    $('open-form').hidden = false;
+    $('open-name').value = proposal;
+    $('open-name').select();
+}
 
-    if (proposal) {
-        $('open-name').value = proposal;
-        $('open-name').select();
-    }
+
+export function hideOpenForm() {
+    $('open-form').hidden = true;
+    $('accounts').querySelector('.new')?.focus();
 }
 
 
@@ -169,9 +175,10 @@ export function showAccounts(accounts, selected, busy, on) {
     const had = new Map(Array.from(group.querySelectorAll('[data-account]'),
                                    (card) => [card.dataset.account, card]));
 
-    const cards = accounts.map((account) => {
+    const cards = accounts.map((account, i) => {
         const card = had.get(account.id) || newCard(account, on.select);
 
+        card.dataset.tone = toneOf(account.owner, i);
         showBalance(card, account.balance);
         card.setAttribute('aria-pressed', String(account.id === selected));
         card.querySelector('.spinner').hidden = !busy.has(account.id);
@@ -200,7 +207,6 @@ function newCard(account, onSelect) {
     const card = fromTemplate('t-account');
 
     card.dataset.account = account.id;
-    card.dataset.tone = toneOf(account.id);
     setText(card.querySelector('.card-name'), account.id);
     setText(card.querySelector('.card-owner'), say.named(account.owner));
     card.addEventListener('click', () => onSelect(account.id));

@@ -20,9 +20,9 @@ use Carp qw(croak);
 use File::Temp qw(tempdir);
 use HTTP::Tiny;
 use JSON qw(decode_json encode_json);
-use MIME::Base64 qw(decode_base64);
 use POSIX qw(WNOHANG);
 
+use Cqrs::Paths qw(slurp);
 use Cqrs::Wait qw(wait_until);
 
 my $ELEMENT = 'element-6066-11e4-a52e-4f735466cecf';    # a constant of W3C's
@@ -73,8 +73,8 @@ sub _start_driver {
     }
 
     wait_until {
-        ($self->{port}) = _slurp($output) =~ /started successfully on port (\d+)/;
-        croak "chromedriver ended: " . _slurp($output)
+        ($self->{port}) = slurp($output) =~ /started successfully on port (\d+)/;
+        croak "chromedriver ended: " . slurp($output)
             if !$self->{port} && waitpid($self->{pid}, WNOHANG);
         $self->{port};
     } $TIMEOUT, 'chromedriver to start';
@@ -188,15 +188,6 @@ sub DESTROY {
     local ($@, $?);
     $self->stop;
     return;
-}
-
-
-sub _slurp {
-    my ($file) = @_;
-
-    CORE::open my $fh, '<', $file or return '';
-    local $/;
-    return scalar <$fh> // '';
 }
 
 
