@@ -359,7 +359,7 @@ ngx_cqrs_pg_conf_host(ngx_conf_t *cf, ngx_cqrs_pg_hosts_t *list,
     ngx_url_t    u;
     ngx_uint_t   i;
 
-    ngx_str_null(&address);
+    ngx_str_set(&address, "");
 
     if (host->len == 0 || host->data[0] == '/' || host->data[0] == '@') {
         return ngx_cqrs_pg_conf_push_host(list, host, &address, port);

@@ -76,6 +76,7 @@ subtest 'when it crashed' => sub {
     wait_until { !-e "/proc/$pid" } 20, 'its process to be reaped';
     $services->start('postgres');
     is($http->get("/patient$row")->{status}, 200, 'the first query afterwards is answered');
+    wait_until { $http->get("/api$row")->{status} == 200 } 5, 'answers again';
 };
 
 subtest 'when it hangs' => sub {
