@@ -25,7 +25,7 @@ typedef struct cqrs_relation_s  cqrs_relation_t;
 typedef struct cqrs_column_s    cqrs_column_t;
 
 
-/* A name and where it is looked up: what all things in the catalogue begin with. */
+/* A name and where it is looked up; everything here begins with it. */
 typedef struct {
     const void             *scope;
     cqrs_str_t              name;
@@ -52,8 +52,8 @@ struct cqrs_relation_s {
 
 /*
  * One parameter: the exposed schemas as the text of an array.  Its columns,
- * all text: schema, relation, kind, column or null, the column's type.  Rows of
- * a relation come together, its columns in their order.
+ * all text: schema, relation, kind, column or null, the column's type.  Rows
+ * of a relation come together, its columns in their order.
  */
 extern const char  cqrs_catalog_sql[];
 
@@ -68,7 +68,7 @@ void cqrs_catalog_ref(cqrs_catalog_t *catalog);
 /* Frees it with the last reference; NULL is allowed. */
 void cqrs_catalog_unref(cqrs_catalog_t *catalog);
 
-/* Adds one row; what is NULL in it is null.  Returns 0, or -1: out of memory. */
+/* Adds one row; NULL in it is null.  Returns 0, or -1: out of memory. */
 int cqrs_catalog_add(cqrs_catalog_t *catalog,
     const char *const row[CQRS_CATALOG_SQL_COLUMNS]);
 

@@ -4,8 +4,8 @@
  */
 
 /*
- * A read request in PostgREST's language: from the text of a URL to a tree, and
- * from the tree to SQL.
+ * A read request in PostgREST's language: from the text of a URL to a tree,
+ * and from the tree to SQL.
  *
  * Nothing of the request becomes SQL text: values are parameters, and the
  * names of relations and columns are the catalogue's own, found by what the

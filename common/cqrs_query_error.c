@@ -3,6 +3,8 @@
  * Copyright (C) The ngx_cqrs authors
  */
 
+/* Errors as PostgREST tells them, and its statuses for those of Postgres. */
+
 #include "cqrs_query.h"
 
 

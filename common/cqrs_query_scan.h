@@ -39,10 +39,10 @@ void cqrs_query_scan_blanks(cqrs_query_scan_t *scan);
 /* A name, bare or in double quotes.  Returns 0, or -1 with the error. */
 int cqrs_query_scan_name(cqrs_query_scan_t *scan, cqrs_str_t *name);
 
-/* "..." with \ before any character; 0, or -1 without an error: there is none. */
+/* "..." with \ before any character; 0, or -1 and no error: there is none. */
 int cqrs_query_scan_quoted(cqrs_query_scan_t *scan, cqrs_str_t *value);
 
-/* Fills in the error: what comes next is not what was expected.  Returns -1. */
+/* Fills in the error: what comes next was not expected.  Returns -1. */
 int cqrs_query_scan_fail(cqrs_query_scan_t *scan, const char *expected);
 
 

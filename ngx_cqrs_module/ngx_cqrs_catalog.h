@@ -50,16 +50,16 @@ ngx_int_t ngx_cqrs_catalog_start(ngx_cqrs_catalog_t *catalog,
 void ngx_cqrs_catalog_stop(ngx_cqrs_catalog_t *catalog);
 
 /*
- * What is known now; NULL before the first load.  To be used at once, or with a
- * reference.
+ * What is known now; NULL before the first load.  To be used at once, or with
+ * a reference.
  */
 cqrs_catalog_t *ngx_cqrs_catalog_current(ngx_cqrs_catalog_t *catalog);
 
 /*
- * Loads it, or takes part in the load that is under way.  The handler is called
- * once, never before this returns.  NULL: nobody waits.  Returns NGX_OK,
- * NGX_DECLINED if the last load was just now, or NGX_ERROR; in both the handler
- * is not called.
+ * Loads it, or takes part in the load that is under way.  The handler is
+ * called once, never before this returns.  NULL: nobody waits.  Returns
+ * NGX_OK, NGX_DECLINED if the last load was just now, or NGX_ERROR; in both the
+ * handler is not called.
  */
 ngx_int_t ngx_cqrs_catalog_load(ngx_cqrs_catalog_t *catalog,
     ngx_cqrs_catalog_wait_t *wait);

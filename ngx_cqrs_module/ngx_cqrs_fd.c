@@ -126,7 +126,7 @@ ngx_cqrs_fd_end(ngx_cqrs_fd_t *fd, ngx_uint_t flags)
 
     ngx_free_connection(c);
 
-    c->fd = (ngx_socket_t) -1;            /* events already fetched are stale */
+    c->fd = (ngx_socket_t) -1;             /* events on their way are stale */
 
     ngx_free(fd);
 }

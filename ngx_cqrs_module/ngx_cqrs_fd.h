@@ -30,8 +30,8 @@ typedef void (*ngx_cqrs_fd_handler_pt)(void *data);
  * must live until ngx_cqrs_fd_destroy().  Returns NULL when worker_connections
  * or memory are short; the reason is in the log then.
  *
- * When a worker begins to exit, nginx calls the read handler once more if it is
- * wanted: an occasion to look at ngx_exiting and close what is idle.
+ * When a worker begins to exit, nginx calls the read handler once more if it
+ * is wanted: an occasion to look at ngx_exiting and close what is idle.
  */
 ngx_cqrs_fd_t *ngx_cqrs_fd_create(ngx_socket_t s,
     ngx_cqrs_fd_handler_pt read, ngx_cqrs_fd_handler_pt write, void *data,

@@ -4,11 +4,7 @@
  */
 
 /*
- * The pool of one worker, and the queue before it.
- *
- * Connections are opened when queries wait, up to the limit, and the first one
- * at once.  After a failure attempts are spaced out; queries wait meanwhile, so
- * a restart of Postgres that is shorter than their timeout fails none of them.
+ * A query's way: it waits, runs, perhaps once more, and is done.
  *
  * A running query is cancelled by closing its connection: libpq's own way
  * blocks, and the key that the protocol asks for is hidden in libpq.  The
@@ -17,33 +13,11 @@
  * moment to end by itself.
  */
 
-#include "ngx_cqrs_pg_conn.h"
-
-#include "ngx_cqrs_backoff.h"
+#include "ngx_cqrs_pg_pool.h"
 
 
-#define NGX_CQRS_PG_CANCEL_GRACE  250     /* ms for an abandoned query */
-#define NGX_CQRS_PG_DEMAND        250     /* ms between attempts if some wait */
+#define NGX_CQRS_PG_CANCEL_GRACE  250      /* ms for an abandoned query */
 #define NGX_CQRS_PG_RERUNS        1
-
-
-struct ngx_cqrs_pg_s {
-    ngx_cqrs_backend_t   backend;
-    ngx_cqrs_pg_conf_t   conf;
-    ngx_log_t           *log;
-
-    ngx_cqrs_pg_conn_t  *conns;
-    ngx_queue_t          lists[NGX_CQRS_PG_STATES];    /* of conns */
-
-    ngx_queue_t          waiting;                      /* of ops */
-    ngx_queue_t          done;                         /* of ops */
-    ngx_uint_t           nwaiting;
-
-    ngx_uint_t           losses;           /* connections that broke */
-    ngx_cqrs_backoff_t   backoff;
-    ngx_event_t          retry;            /* set: no attempt before it */
-    ngx_event_t          work;             /* posted: dispatch is due */
-};
 
 
 static ngx_cqrs_backend_t *ngx_cqrs_pg_create(ngx_conf_t *cf);
@@ -52,30 +26,9 @@ static ngx_int_t ngx_cqrs_pg_start(ngx_cqrs_backend_t *backend,
 static void ngx_cqrs_pg_stop(ngx_cqrs_backend_t *backend);
 static ngx_cqrs_pg_op_t *ngx_cqrs_pg_op_create(ngx_cqrs_pg_t *pg,
     const ngx_cqrs_pg_query_t *query);
-static void ngx_cqrs_pg_op_destroy(ngx_cqrs_pg_op_t *op);
-static void ngx_cqrs_pg_op_wait(ngx_cqrs_pg_op_t *op);
-static void ngx_cqrs_pg_op_unwait(ngx_cqrs_pg_op_t *op);
-static void ngx_cqrs_pg_op_run(ngx_cqrs_pg_op_t *op,
-    ngx_cqrs_pg_conn_t *conn);
-static void ngx_cqrs_pg_op_rerun(ngx_cqrs_pg_op_t *op);
-static void ngx_cqrs_pg_op_finish(ngx_cqrs_pg_op_t *op,
-    ngx_cqrs_pg_status_e status);
 static void ngx_cqrs_pg_op_handler(ngx_event_t *ev);
 static void ngx_cqrs_pg_op_call(ngx_cqrs_pg_op_t *op);
 static void ngx_cqrs_pg_op_stop(ngx_cqrs_pg_op_t *op, const char *reason);
-static void ngx_cqrs_pg_wake(ngx_cqrs_pg_t *pg);
-static void ngx_cqrs_pg_dispatch(ngx_event_t *ev);
-static ngx_cqrs_pg_conn_t *ngx_cqrs_pg_idle_conn(ngx_cqrs_pg_t *pg,
-    ngx_cqrs_pg_op_t *op);
-static ngx_uint_t ngx_cqrs_pg_connected(ngx_cqrs_pg_t *pg);
-static void ngx_cqrs_pg_grow(ngx_cqrs_pg_t *pg);
-static void ngx_cqrs_pg_retry(ngx_event_t *ev);
-static void ngx_cqrs_pg_on_idle(ngx_cqrs_pg_conn_t *conn);
-static void ngx_cqrs_pg_on_done(ngx_cqrs_pg_op_t *op);
-static void ngx_cqrs_pg_on_lost(ngx_cqrs_pg_conn_t *conn,
-    ngx_cqrs_pg_state_e was, ngx_str_t *reason);
-static void ngx_cqrs_pg_take_ops(ngx_cqrs_pg_conn_t *conn);
-static void ngx_cqrs_pg_pause(ngx_cqrs_pg_t *pg);
 
 
 const ngx_cqrs_backend_type_t  ngx_cqrs_pg_backend = {
@@ -83,13 +36,6 @@ const ngx_cqrs_backend_type_t  ngx_cqrs_pg_backend = {
     ngx_cqrs_pg_create,
     ngx_cqrs_pg_start,
     ngx_cqrs_pg_stop
-};
-
-
-static const ngx_cqrs_pg_conn_handlers_t  ngx_cqrs_pg_conn_handlers = {
-    ngx_cqrs_pg_on_idle,
-    ngx_cqrs_pg_on_done,
-    ngx_cqrs_pg_on_lost
 };
 
 
@@ -114,99 +60,14 @@ ngx_cqrs_pg_create(ngx_conf_t *cf)
 static ngx_int_t
 ngx_cqrs_pg_start(ngx_cqrs_backend_t *backend, ngx_cycle_t *cycle)
 {
-    ngx_uint_t           i;
-    ngx_cqrs_pg_t       *pg;
-    ngx_cqrs_pg_conn_t  *conn;
-
-    pg = (ngx_cqrs_pg_t *) backend;
-
-    pg->log = cycle->log;
-
-    for (i = 0; i < NGX_CQRS_PG_STATES; i++) {
-        ngx_queue_init(&pg->lists[i]);
-    }
-
-    ngx_queue_init(&pg->waiting);
-    ngx_queue_init(&pg->done);
-
-    pg->retry.handler = ngx_cqrs_pg_retry;
-    pg->retry.data = pg;
-    pg->retry.log = pg->log;
-    pg->retry.cancelable = 1;
-
-    pg->work.handler = ngx_cqrs_pg_dispatch;
-    pg->work.data = pg;
-    pg->work.log = pg->log;
-
-    pg->conns = ngx_pcalloc(cycle->pool,
-                            pg->conf.pool * sizeof(ngx_cqrs_pg_conn_t));
-    if (pg->conns == NULL) {
-        return NGX_ERROR;
-    }
-
-    for (i = 0; i < pg->conf.pool; i++) {
-        conn = &pg->conns[i];
-
-        conn->lists = pg->lists;
-        conn->pg = pg;
-        conn->conf = &pg->conf;
-        conn->handlers = &ngx_cqrs_pg_conn_handlers;
-        conn->log = pg->log;
-
-        ngx_cqrs_pg_conn_init(conn);
-    }
-
-    ngx_cqrs_pg_grow(pg);
-
-    return NGX_OK;
+    return ngx_cqrs_pg_pool_start((ngx_cqrs_pg_t *) backend, cycle);
 }
 
 
 static void
 ngx_cqrs_pg_stop(ngx_cqrs_backend_t *backend)
 {
-    ngx_uint_t      i;
-    ngx_queue_t    *q;
-    ngx_cqrs_pg_t  *pg;
-
-    pg = (ngx_cqrs_pg_t *) backend;
-
-    if (pg->conns == NULL) {
-        return;
-    }
-
-    for (i = 0; i < pg->conf.pool; i++) {
-        ngx_cqrs_pg_conn_close(&pg->conns[i]);
-
-        /* a fast shutdown: the requests will not be answered */
-
-        while (!ngx_queue_empty(&pg->conns[i].ops)) {
-            q = ngx_queue_head(&pg->conns[i].ops);
-            ngx_queue_remove(q);
-            ngx_cqrs_pg_op_destroy(ngx_queue_data(q, ngx_cqrs_pg_op_t,
-                                                  queue));
-        }
-    }
-
-    while (!ngx_queue_empty(&pg->waiting)) {
-        q = ngx_queue_head(&pg->waiting);
-        ngx_queue_remove(q);
-        ngx_cqrs_pg_op_destroy(ngx_queue_data(q, ngx_cqrs_pg_op_t, queue));
-    }
-
-    while (!ngx_queue_empty(&pg->done)) {
-        q = ngx_queue_head(&pg->done);
-        ngx_queue_remove(q);
-        ngx_cqrs_pg_op_destroy(ngx_queue_data(q, ngx_cqrs_pg_op_t, queue));
-    }
-
-    if (pg->retry.timer_set) {
-        ngx_del_timer(&pg->retry);
-    }
-
-    if (pg->work.posted) {
-        ngx_delete_posted_event(&pg->work);
-    }
+    ngx_cqrs_pg_pool_stop((ngx_cqrs_pg_t *) backend);
 }
 
 
@@ -222,7 +83,7 @@ ngx_cqrs_pg_query(ngx_cqrs_pg_t *pg, const ngx_cqrs_pg_query_t *query)
     }
 
     if (pg->nwaiting == 0) {
-        conn = ngx_cqrs_pg_idle_conn(pg, op);
+        conn = ngx_cqrs_pg_pool_idle(pg, op);
 
         if (conn) {
             ngx_cqrs_pg_op_run(op, conn);
@@ -236,15 +97,7 @@ ngx_cqrs_pg_query(ngx_cqrs_pg_t *pg, const ngx_cqrs_pg_query_t *query)
     }
 
     ngx_cqrs_pg_op_wait(op);
-
-    if (pg->retry.timer_set
-        && (ngx_msec_int_t) (pg->retry.timer.key - ngx_current_msec)
-           > NGX_CQRS_PG_DEMAND)
-    {
-        ngx_add_timer(&pg->retry, NGX_CQRS_PG_DEMAND);
-    }
-
-    ngx_cqrs_pg_grow(pg);
+    ngx_cqrs_pg_pool_demand(pg);
 
     return op;
 }
@@ -357,7 +210,7 @@ ngx_cqrs_pg_op_create(ngx_cqrs_pg_t *pg, const ngx_cqrs_pg_query_t *query)
 
 /* It is in no queue any more. */
 
-static void
+void
 ngx_cqrs_pg_op_destroy(ngx_cqrs_pg_op_t *op)
 {
     if (op->event.timer_set) {
@@ -374,7 +227,7 @@ ngx_cqrs_pg_op_destroy(ngx_cqrs_pg_op_t *op)
 }
 
 
-static void
+void
 ngx_cqrs_pg_op_wait(ngx_cqrs_pg_op_t *op)
 {
     ngx_cqrs_pg_t  *pg;
@@ -398,7 +251,7 @@ ngx_cqrs_pg_op_wait(ngx_cqrs_pg_op_t *op)
 }
 
 
-static void
+void
 ngx_cqrs_pg_op_unwait(ngx_cqrs_pg_op_t *op)
 {
     ngx_queue_remove(&op->queue);
@@ -408,7 +261,7 @@ ngx_cqrs_pg_op_unwait(ngx_cqrs_pg_op_t *op)
 }
 
 
-static void
+void
 ngx_cqrs_pg_op_run(ngx_cqrs_pg_op_t *op, ngx_cqrs_pg_conn_t *conn)
 {
     op->state = NGX_CQRS_PG_OP_RUNNING;
@@ -421,7 +274,7 @@ ngx_cqrs_pg_op_run(ngx_cqrs_pg_op_t *op, ngx_cqrs_pg_conn_t *conn)
 
 /* Its connection broke.  It is in no queue. */
 
-static void
+void
 ngx_cqrs_pg_op_rerun(ngx_cqrs_pg_op_t *op)
 {
     ngx_del_timer(&op->event);
@@ -450,7 +303,7 @@ ngx_cqrs_pg_op_rerun(ngx_cqrs_pg_op_t *op)
 
 /* It is in no queue and has no timer. */
 
-static void
+void
 ngx_cqrs_pg_op_finish(ngx_cqrs_pg_op_t *op, ngx_cqrs_pg_status_e status)
 {
     op->state = NGX_CQRS_PG_OP_DONE;
@@ -480,7 +333,7 @@ ngx_cqrs_pg_op_handler(ngx_event_t *ev)
         ngx_queue_remove(&op->queue);
         pg->nwaiting--;
 
-        status = op->reruns || !ngx_cqrs_pg_connected(pg)
+        status = op->reruns || !ngx_cqrs_pg_pool_connected(pg)
                      ? NGX_CQRS_PG_UNAVAILABLE
                      : NGX_CQRS_PG_OCCUPIED;
 
@@ -490,13 +343,13 @@ ngx_cqrs_pg_op_handler(ngx_event_t *ev)
     case NGX_CQRS_PG_OP_RUNNING:
         ngx_cqrs_pg_op_stop(op, "it ran too long");
         ngx_cqrs_pg_op_finish(op, NGX_CQRS_PG_TIMED_OUT);
-        ngx_cqrs_pg_wake(pg);
+        ngx_cqrs_pg_pool_wake(pg);
         return;
 
     case NGX_CQRS_PG_OP_ABANDONED:
         ngx_cqrs_pg_op_stop(op, "client left");
         ngx_cqrs_pg_op_destroy(op);
-        ngx_cqrs_pg_wake(pg);
+        ngx_cqrs_pg_pool_wake(pg);
         return;
 
     case NGX_CQRS_PG_OP_DONE:
@@ -549,247 +402,5 @@ ngx_cqrs_pg_op_stop(ngx_cqrs_pg_op_t *op, const char *reason)
     op->result = NULL;
 
     ngx_cqrs_pg_conn_close(conn);
-    ngx_cqrs_pg_take_ops(conn);
-}
-
-
-/*
- * Queries are given to connections in one place, from the event loop, so that
- * a connection that breaks while it is given one disturbs nobody.
- */
-
-static void
-ngx_cqrs_pg_wake(ngx_cqrs_pg_t *pg)
-{
-    ngx_post_event(&pg->work, &ngx_posted_events);
-}
-
-
-static void
-ngx_cqrs_pg_dispatch(ngx_event_t *ev)
-{
-    ngx_queue_t         *q, *next;
-    ngx_cqrs_pg_t       *pg;
-    ngx_cqrs_pg_op_t    *op;
-    ngx_cqrs_pg_conn_t  *conn;
-
-    pg = ev->data;
-
-    for (q = ngx_queue_head(&pg->waiting);
-         q != ngx_queue_sentinel(&pg->waiting);
-         q = next)
-    {
-        if (ngx_queue_empty(&pg->lists[NGX_CQRS_PG_IDLE])) {
-            break;
-        }
-
-        next = ngx_queue_next(q);
-
-        op = ngx_queue_data(q, ngx_cqrs_pg_op_t, queue);
-
-        conn = ngx_cqrs_pg_idle_conn(pg, op);
-
-        if (conn) {
-            ngx_cqrs_pg_op_unwait(op);
-            ngx_cqrs_pg_op_run(op, conn);
-        }
-    }
-
-    ngx_cqrs_pg_grow(pg);
-}
-
-
-static ngx_cqrs_pg_conn_t *
-ngx_cqrs_pg_idle_conn(ngx_cqrs_pg_t *pg, ngx_cqrs_pg_op_t *op)
-{
-    ngx_queue_t         *q, *list;
-    ngx_cqrs_pg_conn_t  *conn;
-
-    list = &pg->lists[NGX_CQRS_PG_IDLE];
-
-    for (q = ngx_queue_head(list);
-         q != ngx_queue_sentinel(list);
-         q = ngx_queue_next(q))
-    {
-        conn = ngx_queue_data(q, ngx_cqrs_pg_conn_t, queue);
-
-        if (conn->losses >= op->losses) {
-            return conn;
-        }
-    }
-
-    return NULL;
-}
-
-
-static ngx_uint_t
-ngx_cqrs_pg_connected(ngx_cqrs_pg_t *pg)
-{
-    return !ngx_queue_empty(&pg->lists[NGX_CQRS_PG_IDLE])
-           || !ngx_queue_empty(&pg->lists[NGX_CQRS_PG_BUSY]);
-}
-
-
-/* One connection on the way for each query that waits, and one in any case. */
-
-static void
-ngx_cqrs_pg_grow(ngx_cqrs_pg_t *pg)
-{
-    ngx_uint_t           coming;
-    ngx_queue_t         *q, *list;
-    ngx_cqrs_pg_conn_t  *conn;
-
-    list = &pg->lists[NGX_CQRS_PG_CONNECTING];
-    coming = 0;
-
-    for (q = ngx_queue_head(list);
-         q != ngx_queue_sentinel(list);
-         q = ngx_queue_next(q))
-    {
-        coming++;
-    }
-
-    while (!pg->retry.timer_set
-           && !ngx_queue_empty(&pg->lists[NGX_CQRS_PG_DOWN]))
-    {
-        if (coming >= pg->nwaiting
-            && (coming > 0
-                || ngx_exiting
-                || ngx_cqrs_pg_connected(pg)))
-        {
-            break;
-        }
-
-        q = ngx_queue_head(&pg->lists[NGX_CQRS_PG_DOWN]);
-        conn = ngx_queue_data(q, ngx_cqrs_pg_conn_t, queue);
-
-        coming++;
-
-        conn->losses = pg->losses;
-        ngx_cqrs_pg_conn_open(conn);
-    }
-}
-
-
-static void
-ngx_cqrs_pg_retry(ngx_event_t *ev)
-{
-    ngx_cqrs_pg_grow(ev->data);
-}
-
-
-static void
-ngx_cqrs_pg_on_idle(ngx_cqrs_pg_conn_t *conn)
-{
-    ngx_cqrs_pg_t  *pg;
-
-    pg = conn->pg;
-
-    if (pg->nwaiting) {
-        ngx_cqrs_pg_wake(pg);
-
-    } else if (ngx_exiting) {
-        ngx_cqrs_pg_conn_close(conn);
-    }
-}
-
-
-static void
-ngx_cqrs_pg_on_done(ngx_cqrs_pg_op_t *op)
-{
-    /* only an answer proves that the server is well */
-
-    ngx_cqrs_backoff_reset(&op->pg->backoff);
-
-    ngx_del_timer(&op->event);
-
-    if (op->state == NGX_CQRS_PG_OP_ABANDONED) {
-        ngx_cqrs_pg_op_destroy(op);
-        return;
-    }
-
-    ngx_cqrs_pg_op_finish(op, op->status);
-}
-
-
-static void
-ngx_cqrs_pg_on_lost(ngx_cqrs_pg_conn_t *conn, ngx_cqrs_pg_state_e was,
-    ngx_str_t *reason)
-{
-    ngx_uint_t      failures, level;
-    ngx_cqrs_pg_t  *pg;
-
-    pg = conn->pg;
-    failures = pg->backoff.failures;
-
-    if (was == NGX_CQRS_PG_CONNECTING) {
-
-        /* an outage is one line in the log, not one for each attempt */
-
-        level = failures ? NGX_LOG_INFO : NGX_LOG_ERR;
-
-        ngx_log_error(level, pg->log, 0,
-                      "postgres \"%V\": connecting failed: \"%V\"",
-                      &pg->conf.label, reason);
-
-        ngx_cqrs_pg_pause(pg);
-
-    } else {
-        pg->losses++;
-
-        ngx_log_error(NGX_LOG_ERR, pg->log, 0,
-                      "postgres \"%V\": connection lost while %s: \"%V\"",
-                      &pg->conf.label,
-                      was == NGX_CQRS_PG_BUSY ? "a query ran" : "idle",
-                      reason);
-
-        /* a new one at once, unless new ones break too */
-
-        if (failures) {
-            ngx_cqrs_pg_pause(pg);
-
-        } else {
-            pg->backoff.failures = 1;
-        }
-    }
-
-    ngx_cqrs_pg_take_ops(conn);
-
-    ngx_cqrs_pg_wake(pg);
-}
-
-
-/* What ran on a connection that is gone, the first one foremost. */
-
-static void
-ngx_cqrs_pg_take_ops(ngx_cqrs_pg_conn_t *conn)
-{
-    ngx_queue_t  *q;
-
-    while (!ngx_queue_empty(&conn->ops)) {
-        q = ngx_queue_last(&conn->ops);
-        ngx_queue_remove(q);
-        ngx_cqrs_pg_op_rerun(ngx_queue_data(q, ngx_cqrs_pg_op_t, queue));
-    }
-}
-
-
-/* No attempt to connect for a while. */
-
-static void
-ngx_cqrs_pg_pause(ngx_cqrs_pg_t *pg)
-{
-    ngx_msec_t  delay;
-
-    if (pg->retry.timer_set) {
-        return;                            /* several failed at once */
-    }
-
-    delay = ngx_cqrs_backoff_next(&pg->backoff);
-
-    if (pg->nwaiting && delay > NGX_CQRS_PG_DEMAND) {
-        delay = NGX_CQRS_PG_DEMAND;
-    }
-
-    ngx_add_timer(&pg->retry, delay);
+    ngx_cqrs_pg_pool_take_ops(conn);
 }

@@ -47,9 +47,9 @@ typedef void (*ngx_cqrs_pg_handler_pt)(ngx_cqrs_pg_status_e status,
 
 
 typedef struct {
-    ngx_str_t                sql;       /* $1, $2...; prepared once per connection */
+    ngx_str_t                sql;       /* $1, $2...; it will be prepared */
     ngx_uint_t               nparams;
-    const char *const       *params;    /* text, NUL-terminated; NULL is null */
+    const char *const       *params;    /* text; NULL is null */
     ngx_cqrs_pg_handler_pt   handler;
     void                    *data;
 } ngx_cqrs_pg_query_t;
@@ -69,7 +69,7 @@ ngx_cqrs_pg_op_t *ngx_cqrs_pg_query(ngx_cqrs_pg_t *pg,
 /* In the handler: the result is the caller's now, who says PQclear(). */
 void ngx_cqrs_pg_take_result(ngx_cqrs_pg_op_t *op);
 
-/* The caller goes away: a waiting query is dropped, a running one cancelled. */
+/* The caller goes away: the query is dropped, or cancelled if it runs. */
 void ngx_cqrs_pg_cancel(ngx_cqrs_pg_op_t *op);
 
 /* "database at host:port", for logs. */

@@ -16,8 +16,8 @@
 typedef struct {
     ngx_str_t     label;           /* for logs: database and host */
 
-    const char  **keywords;        /* for PQconnectStartParams(), NULL at the */
-    const char  **values;          /* end; names of hosts are resolved */
+    const char  **keywords;        /* for PQconnectStartParams() */
+    const char  **values;          /* names of hosts are resolved */
 
     ngx_uint_t    pool;            /* connections of a worker at most */
     ngx_uint_t    queue;           /* queries that may wait for one */

@@ -34,7 +34,7 @@ typedef enum {
     NGX_CQRS_PG_OP_WAITING = 0,    /* in the pool's queue */
     NGX_CQRS_PG_OP_RUNNING,        /* in op->conn->ops */
     NGX_CQRS_PG_OP_ABANDONED,      /* the same, and nobody listens */
-    NGX_CQRS_PG_OP_DONE,           /* its event is posted, to call the handler */
+    NGX_CQRS_PG_OP_DONE,           /* the handler is to be called */
     NGX_CQRS_PG_OP_CALLED          /* the handler runs */
 } ngx_cqrs_pg_op_state_e;
 

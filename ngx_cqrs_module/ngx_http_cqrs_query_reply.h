@@ -4,8 +4,8 @@
  */
 
 /*
- * Answers to queries, in the form that PostgREST gives them.  Each returns what
- * a content handler returns and ngx_http_finalize_request() takes.
+ * Answers to queries, in the form that PostgREST gives them.  Each returns
+ * what a content handler returns and ngx_http_finalize_request() takes.
  */
 
 #ifndef NGX_HTTP_CQRS_QUERY_REPLY_H

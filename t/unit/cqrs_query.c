@@ -463,8 +463,8 @@ query_statuses(void **state)
 
 
 /*
- * Whatever the bytes are: no fault, and no byte of them outside quotes.  They
- * are made of the grammar's own words half of the time, else little is reached.
+ * Whatever the bytes are: no fault, and no byte of them outside quotes.  Half
+ * of the time they are the grammar's own words, else little is reached.
  */
 
 static void
