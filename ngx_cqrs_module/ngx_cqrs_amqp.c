@@ -326,7 +326,11 @@ ngx_cqrs_amqp_wait(ngx_cqrs_amqp_op_t *op, const cqrs_amqp_message_t *message)
 
     amqp->waiting_size += op->copy->size;
 
-    if (amqp->waiting_size > NGX_CQRS_AMQP_WAITING_MAX) {
+    /* one alone may be of any size */
+
+    if (amqp->waiting_size > NGX_CQRS_AMQP_WAITING_MAX
+        && amqp->waiting_size != op->copy->size)
+    {
         ngx_cqrs_amqp_settle(op, NGX_CQRS_AMQP_OVERLOADED);
     }
 

@@ -5,8 +5,8 @@
 
 /*
  * The number is fixed when the store is installed, so a worker asks until it
- * has been answered and never again.  A question in flight is not cancelled
- * when those who waited for it have gone: the next one will want to know, too.
+ * has been answered and never again.  A question that nobody waits for any
+ * more is cancelled: a worker that exits would wait for the answer.
  */
 
 #include "ngx_cqrs_partitions.h"
@@ -99,16 +99,26 @@ ngx_cqrs_partitions_wait(ngx_cqrs_partitions_t *partitions,
 void
 ngx_cqrs_partitions_cancel(ngx_cqrs_partitions_waiter_t *waiter)
 {
+    ngx_cqrs_partitions_t  *partitions;
+
     if (waiter->partitions == NULL) {
         return;
     }
 
+    partitions = waiter->partitions;
+
     ngx_queue_remove(&waiter->queue);
-    waiter->partitions->nwaiters--;
     waiter->partitions = NULL;
 
     if (waiter->timer.timer_set) {
         ngx_del_timer(&waiter->timer);
+    }
+
+    partitions->nwaiters--;
+
+    if (partitions->nwaiters == 0 && partitions->op) {
+        ngx_cqrs_pg_cancel(partitions->op);
+        partitions->op = NULL;
     }
 }
 

@@ -317,7 +317,12 @@ ngx_http_cqrs_command_make_id(ngx_http_request_t *r,
             return NGX_HTTP_INTERNAL_SERVER_ERROR;
         }
 
-        p = ngx_cpymem(name, user->data, user->len);
+        p = name;
+
+        if (user->len) {
+            p = ngx_cpymem(p, user->data, user->len);
+        }
+
         *p++ = LF;
         p = ngx_cpymem(p, key->data, key->len);
 

@@ -237,6 +237,12 @@ subtest 'the same user and Idempotency-Key give the same id' => sub {
     isnt($send->('alice', 'k2'), $id, 'another key, another id');
     isnt($send->('bob',   'k1'), $id, 'another user, another id');
 
+    my ($first, $again) = map {
+        $http->request('POST', '/accounts/1/deposit', { %json, 'Idempotency-Key' => 'k1' }, '{}')
+            ->{headers}{'command-id'};
+    } 1, 2;
+    is($first, $again, 'also where nobody is known by a token');
+
     my $bytes = sha256("\0" x 16 . "alice\nk1");
     my $hex   = unpack('H32', $bytes);
     substr($hex, 12, 1, '8');
