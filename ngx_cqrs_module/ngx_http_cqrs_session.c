@@ -24,7 +24,9 @@ static ngx_cqrs_message_t *ngx_http_cqrs_session_event(const char *type,
 static u_char *ngx_http_cqrs_session_id(u_char *p);
 
 
-static const ngx_cqrs_subscription_handlers_t  ngx_http_cqrs_session_handlers = {
+static const ngx_cqrs_subscription_handlers_t
+    ngx_http_cqrs_session_handlers =
+{
     ngx_http_cqrs_session_position,
     ngx_http_cqrs_session_message,
     ngx_http_cqrs_session_full,
@@ -236,19 +238,16 @@ ngx_http_cqrs_session_event(const char *type, const ngx_str_t *channel,
     const cqrs_cursor_t *cursor)
 {
     u_char              *p;
+    size_t               len;
     ngx_cqrs_message_t  *msg;
 
-    msg = ngx_cqrs_message_create(sizeof("{\"specversion\":\"1.0\",\"id\":\"\","
-                                         "\"source\":\"/cqrs\","
-                                         "\"type\":\"cqrs.subscribed\","
-                                         "\"data\":{\"channel\":\"\"},"
-                                         "\"cursor\":\"\"}")
-                                  + CQRS_UUID_TEXT_LEN
-                                  + CQRS_CURSOR_TEXT_MAX
-                                  + channel->len
-                                  + ngx_escape_json(NULL, channel->data,
-                                                    channel->len),
-                                  ngx_cycle->log);
+    len = sizeof("{\"specversion\":\"1.0\",\"id\":\"\",\"source\":\"/cqrs\","
+                 "\"type\":\"cqrs.subscribed\",\"data\":{\"channel\":\"\"},"
+                 "\"cursor\":\"\"}")
+          + CQRS_UUID_TEXT_LEN + CQRS_CURSOR_TEXT_MAX + channel->len
+          + ngx_escape_json(NULL, channel->data, channel->len);
+
+    msg = ngx_cqrs_message_create(len, ngx_cycle->log);
     if (msg == NULL) {
         return NULL;
     }

@@ -64,7 +64,7 @@ void ngx_http_cqrs_session_drop(ngx_http_cqrs_session_t *session);
 /* Ends and drops everything. */
 void ngx_http_cqrs_session_cleanup(ngx_http_cqrs_session_t *session);
 
-/* Adds a message at the end, whatever the limit; the reference is taken over. */
+/* Adds a message at the end, whatever the limit; takes over the reference. */
 ngx_int_t ngx_http_cqrs_session_append(ngx_http_cqrs_session_t *session,
     ngx_cqrs_message_t *msg);
 

@@ -101,8 +101,9 @@ static ngx_http_module_t  ngx_http_cqrs_subscribe_module_ctx = {
     NULL,                                  /* create server configuration */
     NULL,                                  /* merge server configuration */
 
-    ngx_http_cqrs_subscribe_create_loc_conf,  /* create location configuration */
-    ngx_http_cqrs_subscribe_merge_loc_conf    /* merge location configuration */
+    /* create and merge location configuration */
+    ngx_http_cqrs_subscribe_create_loc_conf,
+    ngx_http_cqrs_subscribe_merge_loc_conf
 };
 
 
