@@ -8,9 +8,10 @@ use List::Util qw(max min);
 
 
 # A row says what is compared:
-#   { group, what, of, ours, floor, better, unit }
-# where "of" is the name of a number in a variant's results, "ours" and "floor"
-# name variants, and "better" is "more" or "less".
+#   { what, of, ours, floor, better }
+# where "of" is the name of a number in a variant's results (of the floor's,
+# "floor_of", if that has another), "ours" and "floor" name variants, and
+# "better" is "more" or "less".
 sub rows($groups, $results) {
     my @rows;
 
@@ -42,7 +43,9 @@ sub rows($groups, $results) {
 sub _values($results, $row, $side) {
     my $variant = $row->{$side} // return;
 
-    return grep { defined } map { $_->{ $row->{of} } } @{ $results->{$variant} // [] };
+    my $of = $row->{"${side}_of"} // $row->{of};
+
+    return grep { defined } map { $_->{$of} } @{ $results->{$variant} // [] };
 }
 
 

@@ -1,0 +1,97 @@
+package Bench::Consumer;
+
+# A backlog of deposits, worked off by cqrs-consumer.
+#
+# The daemon is stopped (SIGSTOP) while the backlog is made, so that making it
+# is neither timed nor in its way, and its own start is not timed either.  The
+# floor has a bank of its own, of the same size.
+
+use v5.36;
+use Time::HiRes qw(sleep time);
+
+use Bench::Bank;
+use Bench::Proc;
+use Bench::Program;
+
+my $BATCH = 64;
+my $BATCHES_PER_SECOND = 32;               # of SECONDS: the size of the backlog
+my $POLL  = 0.01;
+
+
+sub new($class, $stand) {
+    return bless {
+        stand    => $stand,
+        commands => $BATCH * $BATCHES_PER_SECOND * $stand->seconds,
+        ours     => Bench::Bank->new($stand),
+        floor    => Bench::Bank->new($stand),
+    }, $class;
+}
+
+
+sub groups($self) {
+    my $one = "libpq, batches of $BATCH";
+    my $two = "libpq, 2 batches under way";
+
+    return {
+        name     => 'consumer',
+        variants => {
+            module => sub { $self->_module },
+            $one   => sub { $self->_libpq(1) },
+            $two   => sub { $self->_libpq(2) },
+        },
+        rows     => [
+            map { (
+                { what => 'deposits/s', of => 'rate', better => 'more',
+                  ours => 'module', floor => $_ },
+                { what => 'a deposit, CPU us', of => 'cpu_us', better => 'less',
+                  ours => 'module', floor => $_ },
+            ) } $one, $two
+        ],
+    };
+}
+
+
+sub _module($self) {
+    my $bank     = $self->{ours};
+    my $consumer = $bank->consumer;
+    my @servers  = ($consumer->pid, $self->{stand}->pid(qw(postgres rabbitmq redis)));
+
+    kill 'STOP', -$consumer->pid;
+    $bank->publish($self->{commands});
+
+    my $goal  = $bank->events + $self->{commands};
+    my $cpu   = Bench::Proc::cpu(@servers);
+    my $start = time;
+    my $until = $start + $self->{stand}->patience;
+
+    kill 'CONT', -$consumer->pid;
+
+    while ($bank->events < $goal) {
+        time < $until or die 'the backlog is not worked off: ' . $consumer->log;
+        sleep $POLL;
+    }
+
+    my $result = {
+        count   => $self->{commands},
+        seconds => time - $start,
+        cpu     => Bench::Proc::cpu(@servers) - $cpu,
+    };
+
+    $consumer->stop;
+
+    return $result;
+}
+
+
+sub _libpq($self, $window) {
+    return Bench::Program->once('store_floor', [
+        $self->{floor}->store, -b => $Bench::Bank::BODY,
+        -n => $self->{commands}, -k => $BATCH, -w => $window,
+    ], $self->{stand}->patience, $self->{stand}->pid('postgres'));
+}
+
+
+sub stop($self) { return }
+
+
+1;
