@@ -75,7 +75,8 @@ bench_message(char *buf, uint64_t number)
                  " \"subject\": \"account-1001\","
                  " " BENCH_MESSAGE_TIME "%" PRIu64 ","
                  " \"datacontenttype\": \"application/json\","
-                 " \"data\": {\"id\": \"01939d5e-6f1a-7c3b-9d2e-0b6f5a1c7e44\","
+                 " \"data\":"
+                 " {\"id\": \"01939d5e-6f1a-7c3b-9d2e-0b6f5a1c7e44\","
                  " \"command\": \"deposit\", \"stream\": \"account-1001\","
                  " \"version\": 3},\"cursor\":\"1764000000130-%" PRIu64 "\"}",
                  number, bench_now(), number);

@@ -21,9 +21,6 @@ sub new($class, $stand) {
         location ~ ^/accounts/(?<account>[\\w-]+)/(?<command>[a-z-]+)\$ {
             cqrs_command  \$command stream=account-\$account;
         }
-        location = /return {
-            return  202;
-        }
 CONFIG
 
     return bless { stand => $stand, vhost => $vhost, nginx => $nginx }, $class;
