@@ -38,9 +38,10 @@ sub new {
     $alive{ $self->{name} } = $self;
     weaken($alive{ $self->{name} });
 
-    my @set = $args{partitions} ? ('-v', "partitions=$args{partitions}") : ();
-    $self->run(root() . '/sql/install.sql', @set)
-        if $args{install} // 1;
+    if ($args{install} // 1) {
+        local $ENV{PGOPTIONS} = "-c cqrs.partitions=$args{partitions}" if $args{partitions};
+        $self->run(root() . '/sql/install.sql');
+    }
     $self->run(root() . '/examples/bank/sql/install.sql') if $args{bank};
 
     return $self;

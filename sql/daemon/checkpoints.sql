@@ -1,0 +1,33 @@
+create or replace function cqrs.claim_checkpoint(sink text, partition integer, owner text)
+    returns table (epoch bigint, "position" bigint)
+    language sql security definer set search_path = pg_catalog, pg_temp
+as $$
+    insert into cqrs.checkpoints as c (sink, partition, epoch, owner)
+    values ($1, $2, 1, $3)
+    on conflict (sink, partition) do update set epoch = c.epoch + 1, owner = excluded.owner
+    returning c.epoch, c.position
+$$;
+
+comment on function cqrs.claim_checkpoint(text, integer, text) is
+    'Makes the caller the one who moves this checkpoint; returns its epoch and where to go on.';
+
+
+create or replace function cqrs.advance_checkpoint(sink text, partition integer, epoch bigint, "position" bigint)
+    returns void language plpgsql security definer set search_path = pg_catalog, pg_temp
+as $$
+begin
+    update cqrs.checkpoints as c
+       set position = greatest(c.position, advance_checkpoint.position)
+     where c.sink = advance_checkpoint.sink
+       and c.partition = advance_checkpoint.partition
+       and c.epoch = advance_checkpoint.epoch;
+
+    if not found then
+        raise exception using errcode = 'QS001',
+            message = format('checkpoint %s of partition %s has another owner now',
+                             advance_checkpoint.sink, advance_checkpoint.partition);
+    end if;
+end $$;
+
+comment on function cqrs.advance_checkpoint(text, integer, bigint, bigint) is
+    'Moves the checkpoint forward, never back; QS001 if the epoch is not the current one.';

@@ -1,0 +1,5 @@
+create or replace function cqrs.event(type text, data jsonb default '{}')
+    returns cqrs.new_event language sql immutable
+    return row(type, data)::cqrs.new_event;
+
+comment on function cqrs.event(text, jsonb) is 'An event for cqrs.accept.';

@@ -1,0 +1,22 @@
+-- Nobody reaches a table but through a function, and only through those named here.
+
+revoke all on schema cqrs from public;
+revoke all on all tables in schema cqrs from public;
+revoke all on all functions in schema cqrs from public;
+
+grant usage on schema cqrs to cqrs_consumer, cqrs_reader;
+
+grant execute on function cqrs.partition_count() to cqrs_consumer, cqrs_reader;
+
+grant execute on function
+    cqrs.partition_of(text),
+    cqrs.derive_id(uuid, text),
+    cqrs.claim_partition(integer, text),
+    cqrs.execute(integer, bigint, jsonb),
+    cqrs.park(integer, bigint, jsonb, text, text),
+    cqrs.read_notifications(integer, bigint, integer),
+    cqrs.claim_checkpoint(text, integer, text),
+    cqrs.advance_checkpoint(text, integer, bigint, bigint),
+    cqrs.read_events(integer, bigint, integer),
+    cqrs.react(integer, bigint[])
+to cqrs_consumer;

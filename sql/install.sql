@@ -1,0 +1,48 @@
+-- The event store.  Run by "psql -f sql/install.sql" or "cqrs-consumer init", in
+-- one transaction; may be run again without harm.
+--
+-- The number of partitions is fixed at the first run: PGOPTIONS='-c cqrs.partitions=8'.
+
+\set ON_ERROR_STOP on
+
+begin;
+
+set local client_min_messages = warning;
+
+\ir roles.sql
+\ir schema.sql
+\ir types.sql
+
+\ir tables/settings.sql
+\ir tables/partitions.sql
+\ir tables/streams.sql
+\ir tables/events.sql
+\ir tables/inbox.sql
+\ir tables/notifications.sql
+\ir tables/parked.sql
+\ir tables/checkpoints.sql
+\ir tables/categories.sql
+
+\ir domain/event.sql
+\ir domain/accept.sql
+\ir domain/reject.sql
+\ir domain/new_command.sql
+
+\ir ids.sql
+\ir envelope.sql
+\ir domain/register.sql
+
+\ir daemon/outcome_data.sql
+\ir daemon/invalid_command.sql
+\ir daemon/own_partition.sql
+\ir daemon/claim_partition.sql
+\ir daemon/execute.sql
+\ir daemon/park.sql
+\ir daemon/read_notifications.sql
+\ir daemon/checkpoints.sql
+\ir daemon/read_events.sql
+\ir daemon/react.sql
+
+\ir grants.sql
+
+commit;

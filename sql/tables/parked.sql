@@ -1,0 +1,16 @@
+create table if not exists cqrs.parked (
+    number    bigint      generated always as identity primary key,
+    partition integer     not null,
+    id        uuid        not null unique,
+    stream    text        not null,
+    command   jsonb       not null,
+    code      text        not null,
+    message   text        not null,
+    parked_at timestamptz not null default clock_timestamp()
+);
+
+create index if not exists parked_stream on cqrs.parked (stream, number);
+
+comment on table  cqrs.parked         is 'Commands that failed by themselves, and those of the same stream that wait behind them, in order.';
+comment on column cqrs.parked.command is 'The whole command, as cqrs.execute takes it.';
+comment on column cqrs.parked.code    is 'The SQLSTATE of the failure, or stream-held for one that waits.';

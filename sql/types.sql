@@ -1,0 +1,54 @@
+-- A type is made once: functions and columns depend on it.
+
+do $$
+begin
+    if pg_catalog.to_regtype('cqrs.command') is null then
+
+        create type cqrs.command as (
+            id               uuid,
+            stream           text,
+            type             text,
+            data             jsonb,
+            user_id          text,
+            claims           jsonb,
+            expected_version text,
+            correlation_id   text,
+            causation_id     text,
+            traceparent      text,
+            issued_at        timestamptz
+        );
+
+        create type cqrs.new_event as (type text, data jsonb);
+
+        create type cqrs.decision as (
+            events  cqrs.new_event[],
+            code    text,
+            message text,
+            detail  jsonb
+        );
+
+        create type cqrs.event as (
+            partition   integer,
+            position    bigint,
+            id          uuid,
+            stream      text,
+            version     bigint,
+            type        text,
+            data        jsonb,
+            metadata    jsonb,
+            recorded_at timestamptz
+        );
+
+        create type cqrs.notification as (channel text, type text, data jsonb);
+
+        create type cqrs.notice as (ordinal integer, sequence bigint, channel text, body text);
+
+    end if;
+end $$;
+
+comment on type cqrs.command is 'What a user or a process manager wants. expected_version: a number, no-stream, exists; null: any.';
+comment on type cqrs.new_event is 'An event that decide makes: it has no place in a stream yet.';
+comment on type cqrs.decision is 'What decide returns: events, or a code that says why not. Made by cqrs.accept and cqrs.reject.';
+comment on type cqrs.event is 'What has happened, with its place in its stream (version) and in its partition (position).';
+comment on type cqrs.notification is 'What somebody is to be told: the channel, the CloudEvents type, the data.';
+comment on type cqrs.notice is 'A notification on its way: of which command of the batch, its number, the whole body.';
