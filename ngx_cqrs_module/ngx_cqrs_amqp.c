@@ -613,7 +613,7 @@ ngx_cqrs_amqp_confirmed(uint64_t tag, int multiple, int accepted, void *data)
 }
 
 
-/* Returns come in the order of the messages, the search begins with the first. */
+/* They come in the order of the messages: the first is the likely one. */
 
 static void
 ngx_cqrs_amqp_returned(amqp_bytes_t message_id, void *data)

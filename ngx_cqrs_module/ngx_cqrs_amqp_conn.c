@@ -17,7 +17,7 @@
 #define NGX_CQRS_AMQP_READ_BUFFER  65536
 #define NGX_CQRS_AMQP_OUTPUT_MAX   (8 * 1024 * 1024)
 #define NGX_CQRS_AMQP_STABLE       2000    /* a good connection lasts longer */
-#define NGX_CQRS_AMQP_LOOK_AGAIN   100     /* whether it is wanted at the end */
+#define NGX_CQRS_AMQP_LOOK_AGAIN   100     /* at what an exiting one needs */
 
 
 static void ngx_cqrs_amqp_conn_open(ngx_cqrs_amqp_conn_t *conn);
