@@ -88,7 +88,7 @@ sub run {
     my @command = ('psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', @args,
         '-d', $self->conninfo, '-f', $file);
 
-    local $ENV{PGOPTIONS} = '-c client_min_messages=warning';
+    local $ENV{PGOPTIONS} = join ' ', $ENV{PGOPTIONS} // (), '-c client_min_messages=warning';
     open my $out, '-|', 'sh', '-c', 'exec "$@" 2>&1', 'sh', @command
         or croak "psql: $!";
     my @lines = <$out>;
