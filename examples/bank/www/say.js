@@ -54,79 +54,40 @@ export function greeting(user) {
 
 
 /* Names to propose for new accounts, the likeliest first. */
-export const ACCOUNT_NAMES = ['Everyday', 'Savings', 'Holiday', 'Rainy day',
-                              'Bicycle', 'Surprise'];
+export const accountNames = (user) =>
+    ['everyday', 'savings', 'holiday', 'rainy-day', 'bicycle', 'surprise']
+        .map((name) => `${user}-${name}`);
 
 
-/* An account's id is made of its owner and its name; null if nothing is left. */
-export function accountId(user, name) {
-    const plain = name.normalize('NFKD').toLowerCase()
-        .replace(/[\u0300-\u036f]/g, '')
-        .replace(/[^a-z0-9]+/g, '-')
-        .replace(/^-|-$/g, '').slice(0, 60);
-
-    return plain ? `${user}-${plain}` : null;
-}
+export const icon = (type) =>
+    ['open', 'deposit', 'withdraw', 'transfer'].includes(type) ? type : 'note';
 
 
-export const icon = (type) => ({
-    'open': 'open',
-    'deposit': 'deposit',
-    'withdraw': 'withdraw',
-    'transfer': 'transfer',
-    'receive-transfer': 'transfer',
-    'undo-transfer': 'transfer',
-})[type] ?? 'note';
-
-
-/* The bank's own commands, which a transfer causes. */
-export const isOwn = (type) => /^(receive|undo)-transfer$/.test(type);
-
-
-/*
- * A command as its sender would say it.  label(id) is what an account is
- * called; the amount is not known of commands from elsewhere.
- */
-export function commandSentence(type, account, label, body = {}) {
-    const { amount, to } = body;
-    const sum = amount === undefined ? 'money' : money(amount);
-    const name = label(account);
+/* A command as its sender would say it. */
+export function commandSentence(type, account, body = {}) {
+    const amount = body.amount === undefined ? '' : ` ${money(body.amount)}`;
 
     switch (type) {
     case 'open':
-        return `Open ${body.name ?? name}`;
+        return `Open account ${account}`;
     case 'deposit':
-        return `Deposit ${sum} into ${name}`;
+        return `Deposit${amount} into ${account}`;
     case 'withdraw':
-        return `Withdraw ${sum} from ${name}`;
+        return `Withdraw${amount} from ${account}`;
     case 'transfer':
-        return `Transfer ${sum} from ${name}${to ? ` to ${label(to)}` : ''}`;
-    case 'receive-transfer':
-        return `The transfer arrives at ${name}`;
-    case 'undo-transfer':
-        return `The transfer comes back to ${name}`;
+        return `Transfer${amount} from ${account}`
+               + (body.to ? ` to ${body.to}` : '');
     default:
-        return `${named(type)} on ${name}`;
+        return `${named(type)}${amount} on ${account}`;
     }
 }
 
 
 /* A row of /api/transactions. */
-export function transaction(row, label) {
-    const other = row.counterparty && label(row.counterparty);
-
-    const what = {
-        'opened': 'Opened',
-        'deposited': 'Deposit',
-        'withdrawn': 'Withdrawal',
-        'transfer-sent': `To ${other}`,
-        'transfer-received': `From ${other}`,
-        'transfer-undone': `Back from ${other}`,
-    };
-
+export function transaction(row) {
     return {
         at: new Date(row.at),
-        what: what[row.type] ?? row.type,
+        what: row.type,
         amount: row.amount,
         balance: row.balance,
     };
@@ -134,26 +95,10 @@ export function transaction(row, label) {
 
 
 /* A notification of the bank's own: { icon, sentence, account }. */
-export function news({ type, data }, label) {
-    const account = data.account;
-
-    switch (type) {
-
-    case 'account.money-received':
-        return {
-            icon: 'deposit', account,
-            sentence: `${named(data.by)} sent you ${money(data.amount)}, `
-                      + `it is in ${label(account)}`,
-        };
-
-    case 'account.transfer-undone':
-        return {
-            icon: 'transfer', account,
-            sentence: `${money(data.amount)} came back to ${label(account)}: `
-                      + sentence(data.reason),
-        };
-
-    default:
-        return { icon: 'note', account, sentence: type };
-    }
+export function news({ type, data, subject }) {
+    return {
+        icon: 'note',
+        sentence: type,
+        account: accountOf(data?.stream ?? subject),
+    };
 }

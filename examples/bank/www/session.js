@@ -28,7 +28,7 @@ export class Session {
     #closed = false;
 
     #accounts = new Map();
-    #payees = new Map();        /* everybody's accounts: owner and name */
+    #payees = [];
     #selected = null;
 
     #pending = new Map();       /* commands without outcome, by id */
@@ -69,20 +69,12 @@ export class Session {
     }
 
 
-    /* What an account is called here, as far as we know it. */
-    #label = (id) => {
-        const payee = this.#payees.get(id);
+    /* A name for the next account that nobody has taken yet. */
+    get suggestion() {
+        const taken = new Set(this.#payees.map(({ id }) => id));
 
-        return !payee ? id
-            : payee.owner === this.#user ? payee.name
-            : `${say.named(payee.owner)}'s ${payee.name}`;
-    };
-
-
-    /* A name for the next account that is not taken yet. */
-    get #suggestion() {
-        return say.ACCOUNT_NAMES.find((name) =>
-            !this.#payees.has(say.accountId(this.#user, name))) ?? 'Another';
+        return say.accountNames(this.#user).find((name) => !taken.has(name))
+               ?? `${this.#user}-${randomKey(5)}`;
     }
 
 
@@ -101,17 +93,9 @@ export class Session {
 
     /* --- commands --- */
 
-    open(name) {
-        const id = say.accountId(this.#user, name)
-                   ?? `${this.#user}-${randomKey(6)}`;
-
-        return this.send('open', id, { name });
-    }
-
-
     /* Sends a command and shows its life in the feed. */
     send(type, account, body) {
-        const sentence = say.commandSentence(type, account, this.#label, body);
+        const sentence = say.commandSentence(type, account, body);
 
         return this.#post({
             type, account, body, sentence,
@@ -285,14 +269,12 @@ export class Session {
         const done = outcome === 'completed';
 
         const item = view.addItem(say.icon(data.command),
-            say.commandSentence(data.command, account, this.#label),
-            new Date(time));
+            say.commandSentence(data.command, account), new Date(time));
 
         item.dataset.command = data.id;
 
         view.showProgress(item, outcome, {
-            words: { sent: say.isOwn(data.command) ? 'by the bank' : 'elsewhere',
-                     accepted: say.short(data.id),
+            words: { sent: 'elsewhere', accepted: say.short(data.id),
                      outcome: done ? 'done' : outcome },
             reason: done ? '' : say.sentence(data.message),
         });
@@ -305,7 +287,7 @@ export class Session {
 
     /* What the domain has to say beyond the outcome of a command. */
     #news(event) {
-        const { icon, sentence, account } = say.news(event, this.#label);
+        const { icon, sentence, account } = say.news(event);
         const item = view.addItem(icon, sentence, new Date(event.time));
 
         item.dataset.news = event.type;
@@ -434,18 +416,18 @@ export class Session {
     async #fetchAll() {
         const [own, payees] = await Promise.all([
             this.#bank.query('accounts', {
-                select: 'id,owner,name,balance',
+                select: 'id,owner,balance',
                 owner: `eq.${this.#user}`,
                 order: 'opened_at,id',
             }),
             this.#bank.query('payees', {
-                select: 'id,owner,name',
-                order: 'owner,name',
+                select: 'id,owner',
+                order: 'owner,id',
             }),
         ]);
 
         this.#accounts = new Map(own.rows.map((row) => [row.id, row]));
-        this.#payees = new Map(payees.rows.map((row) => [row.id, row]));
+        this.#payees = payees.rows;
 
         if (!this.#accounts.has(this.#selected)) {
             this.#selected = own.rows[0]?.id ?? null;
@@ -455,7 +437,7 @@ export class Session {
 
     async #fetch(id) {
         const { rows: [row] } = await this.#bank.query('accounts', {
-            select: 'id,owner,name,balance',
+            select: 'id,owner,balance',
             id: `eq.${id}`,
         });
 
@@ -474,15 +456,14 @@ export class Session {
         }
 
         const { rows } = await this.#bank.query('transactions', {
-            select: 'at,type,amount,balance,counterparty',
+            select: '*',
             account: `eq.${account}`,
-            order: 'version.desc',
+            order: 'at.desc',
             limit: TRANSACTIONS,
         });
 
         if (account === this.#selected) {
-            view.showTransactions(this.#label(account), rows.map((row) =>
-                say.transaction(row, this.#label)));
+            view.showTransactions(account, rows.map(say.transaction));
         }
     }
 
@@ -497,10 +478,9 @@ export class Session {
 
         view.showAccounts([...this.#accounts.values()], this.#selected, busy, {
             select: (account) => this.select(account),
-            open: () => view.showOpenForm(this.#suggestion),
+            open: () => view.showOpenForm(this.suggestion),
         });
-        view.showMoveForm(this.#selected === null ? null
-                                                  : this.#label(this.#selected));
-        view.showPayees([...this.#payees.values()], this.#user, this.#selected);
+        view.showMoveForm(this.#selected);
+        view.showPayees(this.#payees, this.#user, this.#selected);
     }
 }

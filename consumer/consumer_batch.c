@@ -1,0 +1,363 @@
+
+/*
+ * Copyright (C) The ngx_cqrs authors
+ */
+
+#include "consumer_batch.h"
+#include "consumer_log.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+
+/* A command that fails by itself is tried so often. */
+#define CONSUMER_BATCH_TRIES      3
+
+/* One statement takes so many bytes, or one command. */
+#define CONSUMER_BATCH_BYTES_MAX  (4 * 1024 * 1024)
+
+#define CONSUMER_BATCH_COLUMNS                                                \
+    "ordinal, status, duplicate, sequence, channel, body"
+
+
+static size_t consumer_batch_count(consumer_batch_t *b);
+static int consumer_batch_join(consumer_batch_t *b, size_t count);
+static consumer_pg_status_e consumer_batch_run(consumer_batch_t *b,
+    const char *commands, PGresult **res);
+static consumer_batch_status_e consumer_batch_failed(consumer_batch_t *b,
+    size_t count, PGresult **res, size_t *done);
+static consumer_batch_status_e consumer_batch_park(consumer_batch_t *b,
+    PGresult **res, size_t *done);
+static consumer_batch_status_e consumer_batch_status(consumer_pg_status_e rc);
+static void consumer_batch_report(consumer_batch_t *b, const PGresult *res,
+    size_t count);
+
+
+int
+consumer_batch_init(consumer_batch_t *b, consumer_pg_t *pg,
+    unsigned partition, size_t max)
+{
+    memset(b, 0, sizeof(*b));
+
+    b->pg = pg;
+    b->partition = partition;
+    b->max = max;
+    b->size = 2 * max;
+
+    b->commands = calloc(b->size, sizeof(consumer_command_t));
+
+    return b->commands ? 0 : -1;
+}
+
+
+void
+consumer_batch_cleanup(consumer_batch_t *b)
+{
+    consumer_batch_clear(b);
+
+    free(b->commands);
+    free(b->text);
+}
+
+
+void
+consumer_batch_clear(consumer_batch_t *b)
+{
+    consumer_batch_shift(b, b->n);
+
+    b->alone = 0;
+}
+
+
+void
+consumer_batch_shift(consumer_batch_t *b, size_t n)
+{
+    size_t  i;
+
+    for (i = 0; i < n; i++) {
+        consumer_command_cleanup(&b->commands[i]);
+    }
+
+    b->n -= n;
+    memmove(b->commands, b->commands + n, b->n * sizeof(consumer_command_t));
+
+    b->alone = (b->alone > n) ? b->alone - n : 0;
+    b->tries = 0;
+}
+
+
+consumer_pg_status_e
+consumer_batch_claim(consumer_batch_t *b, const char *owner)
+{
+    char                   partition[16];
+    PGresult              *res;
+    const char            *params[2];
+    consumer_pg_status_e   rc;
+
+    snprintf(partition, sizeof(partition), "%u", b->partition);
+
+    params[0] = partition;
+    params[1] = owner;
+
+    rc = consumer_pg_query(b->pg, "select cqrs.claim_partition($1, $2)", 2,
+                           params, &res);
+
+    if (rc == CONSUMER_PG_OK) {
+        snprintf(b->epoch, sizeof(b->epoch), "%s", PQgetvalue(res, 0, 0));
+        PQclear(res);
+    }
+
+    return rc;
+}
+
+
+consumer_batch_status_e
+consumer_batch_execute(consumer_batch_t *b, PGresult **res, size_t *done)
+{
+    size_t                 count;
+    consumer_pg_status_e   rc;
+
+    count = consumer_batch_count(b);
+
+    if (consumer_batch_join(b, count) != 0) {
+        snprintf(b->pg->error, sizeof(b->pg->error), "no memory");
+        return CONSUMER_BATCH_AGAIN;
+    }
+
+    rc = consumer_batch_run(b, b->text, res);
+
+    if (rc == CONSUMER_PG_FAILED) {
+        return consumer_batch_failed(b, count, res, done);
+    }
+
+    if (rc == CONSUMER_PG_OK) {
+        consumer_batch_report(b, *res, count);
+        *done = count;
+    }
+
+    return consumer_batch_status(rc);
+}
+
+
+static size_t
+consumer_batch_count(consumer_batch_t *b)
+{
+    size_t  i, bytes;
+
+    if (b->alone) {
+        return 1;
+    }
+
+    bytes = 0;
+
+    for (i = 0; i < b->n && i < b->max; i++) {
+        bytes += b->commands[i].len;
+
+        if (i && bytes > CONSUMER_BATCH_BYTES_MAX) {
+            break;
+        }
+    }
+
+    return i;
+}
+
+
+static int
+consumer_batch_join(consumer_batch_t *b, size_t count)
+{
+    char    *p;
+    size_t   i, size;
+
+    size = sizeof("[]") + count;
+
+    for (i = 0; i < count; i++) {
+        size += b->commands[i].len;
+    }
+
+    if (size > b->text_size) {
+        p = realloc(b->text, size);
+        if (p == NULL) {
+            return -1;
+        }
+
+        b->text = p;
+        b->text_size = size;
+    }
+
+    p = b->text;
+
+    for (i = 0; i < count; i++) {
+        *p++ = i ? ',' : '[';
+        memcpy(p, b->commands[i].text, b->commands[i].len);
+        p += b->commands[i].len;
+    }
+
+    *p++ = ']';
+    *p = '\0';
+
+    return 0;
+}
+
+
+static consumer_pg_status_e
+consumer_batch_run(consumer_batch_t *b, const char *commands, PGresult **res)
+{
+    char         partition[16];
+    const char  *params[3];
+
+    snprintf(partition, sizeof(partition), "%u", b->partition);
+
+    params[0] = partition;
+    params[1] = b->epoch;
+    params[2] = commands;
+
+    return consumer_pg_query(b->pg,
+               "select " CONSUMER_BATCH_COLUMNS
+               " from cqrs.execute($1, $2, $3)",
+               3, params, res);
+}
+
+
+/*
+ * Some command failed, or the store itself is out of order: a batch of none
+ * tells one from the other, so that nothing is parked for the store's sake.
+ */
+
+static consumer_batch_status_e
+consumer_batch_failed(consumer_batch_t *b, size_t count, PGresult **res,
+    size_t *done)
+{
+    char                   sqlstate[6], error[256];
+    consumer_pg_status_e   rc;
+
+    memcpy(sqlstate, b->pg->sqlstate, sizeof(sqlstate));
+    memcpy(error, b->pg->error, sizeof(error));
+
+    rc = consumer_batch_run(b, "[]", res);
+
+    if (rc == CONSUMER_PG_FAILED) {
+        return CONSUMER_BATCH_AGAIN;
+    }
+
+    if (rc != CONSUMER_PG_OK) {
+        return consumer_batch_status(rc);
+    }
+
+    PQclear(*res);
+    *res = NULL;
+
+    memcpy(b->pg->sqlstate, sqlstate, sizeof(sqlstate));
+    memcpy(b->pg->error, error, sizeof(error));
+
+    if (b->alone == 0) {
+        b->alone = count;
+        b->tries = 0;
+    }
+
+    if (count > 1) {
+        consumer_log(CONSUMER_LOG_WARN,
+                     "a batch of %zu commands failed, %s \"%s\", going "
+                     "through them one by one", count, sqlstate, error);
+
+        return consumer_batch_execute(b, res, done);
+    }
+
+    if (++b->tries < CONSUMER_BATCH_TRIES) {
+        return CONSUMER_BATCH_AGAIN;
+    }
+
+    return consumer_batch_park(b, res, done);
+}
+
+
+static consumer_batch_status_e
+consumer_batch_park(consumer_batch_t *b, PGresult **res, size_t *done)
+{
+    char                   partition[16], sqlstate[6], error[256];
+    const char            *params[5];
+    consumer_command_t    *command;
+    consumer_pg_status_e   rc;
+
+    command = &b->commands[0];
+
+    snprintf(partition, sizeof(partition), "%u", b->partition);
+    memcpy(sqlstate, b->pg->sqlstate, sizeof(sqlstate));
+    memcpy(error, b->pg->error, sizeof(error));
+
+    params[0] = partition;
+    params[1] = b->epoch;
+    params[2] = command->text;
+    params[3] = sqlstate;
+    params[4] = error;
+
+    rc = consumer_pg_query(b->pg,
+             "select " CONSUMER_BATCH_COLUMNS
+             " from cqrs.park($1, $2, $3, $4, $5)",
+             5, params, res);
+
+    if (rc == CONSUMER_PG_FAILED) {
+        consumer_log(CONSUMER_LOG_ERROR,
+                     "command %s failed, %s \"%s\", and cannot be parked, "
+                     "%s \"%s\"", command->id, sqlstate, error,
+                     b->pg->sqlstate, b->pg->error);
+
+        return CONSUMER_BATCH_REFUSED;
+    }
+
+    if (rc == CONSUMER_PG_OK) {
+        consumer_log(CONSUMER_LOG_ERROR,
+                     "command %s is parked, it failed %d times, %s \"%s\"",
+                     command->id, CONSUMER_BATCH_TRIES, sqlstate, error);
+        *done = 1;
+    }
+
+    return consumer_batch_status(rc);
+}
+
+
+static consumer_batch_status_e
+consumer_batch_status(consumer_pg_status_e rc)
+{
+    switch (rc) {
+
+    case CONSUMER_PG_OK:
+        return CONSUMER_BATCH_DONE;
+
+    case CONSUMER_PG_FENCED:
+        return CONSUMER_BATCH_FENCED;
+
+    case CONSUMER_PG_WRONG:
+        return CONSUMER_BATCH_WRONG;
+
+    default:
+        return CONSUMER_BATCH_AGAIN;
+    }
+}
+
+
+static void
+consumer_batch_report(consumer_batch_t *b, const PGresult *res, size_t count)
+{
+    int          row, rows;
+    size_t       ordinal;
+    const char  *status;
+
+    consumer_log(CONSUMER_LOG_DEBUG, "%zu commands executed", count);
+
+    rows = PQntuples(res);
+
+    for (row = 0; row < rows; row++) {
+
+        status = PQgetvalue(res, row, 1);
+        ordinal = (size_t) consumer_pg_number(res, row, 0);
+
+        if (strcmp(status, "parked") == 0 && ordinal >= 1 && ordinal <= count
+            && PQgetvalue(res, row, 2)[0] == 'f')
+        {
+            consumer_log(CONSUMER_LOG_WARN,
+                         "command %s is parked, its stream is held",
+                         b->commands[ordinal - 1].id);
+        }
+    }
+}

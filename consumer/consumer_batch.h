@@ -1,0 +1,71 @@
+
+/*
+ * Copyright (C) The ngx_cqrs authors
+ */
+
+/*
+ * Commands of one partition that were delivered and not yet acknowledged, in
+ * order, and how the first of them are executed.
+ *
+ * As many as possible go in one statement.  When that fails for a reason that
+ * one of them must be the cause of, those are executed one by one, until the
+ * culprit was tried often enough and is parked.
+ */
+
+#ifndef CONSUMER_BATCH_H
+#define CONSUMER_BATCH_H
+
+
+#include "consumer_command.h"
+#include "consumer_pg.h"
+
+
+typedef enum {
+    CONSUMER_BATCH_DONE = 0,   /* the first ones are committed */
+    CONSUMER_BATCH_REFUSED,    /* the first can be neither run nor parked */
+    CONSUMER_BATCH_AGAIN,      /* nothing is committed, try again later */
+    CONSUMER_BATCH_FENCED,     /* the partition has another owner */
+    CONSUMER_BATCH_WRONG       /* it does not exist */
+} consumer_batch_status_e;
+
+
+typedef struct {
+    consumer_pg_t        *pg;
+    unsigned              partition;
+    char                  epoch[24];       /* empty: unclaimed */
+
+    consumer_command_t   *commands;
+    size_t                n;
+    size_t                size;            /* room for so many */
+    size_t                max;             /* in one statement */
+
+    size_t                alone;           /* so many go one by one */
+    unsigned              tries;           /* of the first one, alone */
+
+    char                 *text;            /* the statement's array */
+    size_t                text_size;
+} consumer_batch_t;
+
+
+int consumer_batch_init(consumer_batch_t *b, consumer_pg_t *pg,
+    unsigned partition, size_t max);
+void consumer_batch_cleanup(consumer_batch_t *b);
+
+/* Forgets all commands; RabbitMQ will deliver them again. */
+void consumer_batch_clear(consumer_batch_t *b);
+
+/* Drops the first ones. */
+void consumer_batch_shift(consumer_batch_t *b, size_t n);
+
+consumer_pg_status_e consumer_batch_claim(consumer_batch_t *b,
+    const char *owner);
+
+/*
+ * Executes the first commands.  After DONE the caller clears *res, and shifts
+ * *done commands out.  After AGAIN pg->error says why.
+ */
+consumer_batch_status_e consumer_batch_execute(consumer_batch_t *b,
+    PGresult **res, size_t *done);
+
+
+#endif /* CONSUMER_BATCH_H */

@@ -1,0 +1,57 @@
+
+/*
+ * Copyright (C) The ngx_cqrs authors
+ */
+
+/*
+ * What the daemon was told: arguments, and behind them the environment.
+ *
+ * All strings belong to the options.  They may hold passwords: never log them,
+ * see consumer_options_url().
+ */
+
+#ifndef CONSUMER_OPTIONS_H
+#define CONSUMER_OPTIONS_H
+
+
+#include "consumer_log.h"
+
+#include <stddef.h>
+
+
+#define CONSUMER_RABBITMQ_MAX    16
+#define CONSUMER_BATCH_MAX       1000
+#define CONSUMER_PARTITIONS_MAX  256
+
+
+typedef struct {
+    const char            *command;        /* "run" when none was given */
+
+    char                  *postgres;
+    char                  *redis;
+    char                  *rabbitmq[CONSUMER_RABBITMQ_MAX];
+    size_t                 nrabbitmq;
+
+    unsigned               batch;
+    unsigned               partitions;     /* 0: not given */
+    consumer_log_level_e   log_level;
+} consumer_options_t;
+
+
+typedef enum {
+    CONSUMER_OPTIONS_OK = 0,
+    CONSUMER_OPTIONS_HELP,
+    CONSUMER_OPTIONS_VERSION,
+    CONSUMER_OPTIONS_ERROR                 /* said on standard error */
+} consumer_options_e;
+
+
+consumer_options_e consumer_options_init(consumer_options_t *options, int argc,
+    char *const *argv);
+void consumer_options_cleanup(consumer_options_t *options);
+
+/* Writes the URL without its password, cut to size; returns text. */
+const char *consumer_options_url(const char *url, char *text, size_t size);
+
+
+#endif /* CONSUMER_OPTIONS_H */

@@ -1,0 +1,459 @@
+
+/*
+ * Copyright (C) The ngx_cqrs authors
+ */
+
+/*
+ * Executes the commands of one partition, from delivery to acknowledgement.
+ *
+ * The order is what promises rest on: commit, then Redis, then the ack.  Dying
+ * between any two of them costs a repetition that the store recognises.
+ *
+ * RabbitMQ lets one consumer of the queue be active, but does not say which;
+ * so the partition is claimed when the first command arrives, and again after
+ * each loss of the connection.  An owner that was replaced without noticing
+ * learns of it from the store, which refuses its epoch.
+ */
+
+#include "consumer_amqp.h"
+#include "consumer_batch.h"
+#include "consumer_notifier.h"
+#include "consumer_pg.h"
+#include "consumer_process.h"
+#include "consumer_topology.h"
+#include "consumer_worker.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+
+#define CONSUMER_PARTITION_IDLE       1000
+#define CONSUMER_PARTITION_RETRY_MIN  100
+#define CONSUMER_PARTITION_RETRY_MAX  5000
+
+
+typedef struct {
+    const consumer_worker_t  *worker;
+    consumer_pg_t             pg;
+    consumer_amqp_t           amqp;
+    consumer_batch_t          batch;
+    consumer_notifier_t       notifier;
+    consumer_backoff_t        backoff;
+    unsigned                  lost:1;      /* amqp.error says why */
+} consumer_partition_t;
+
+
+static int consumer_partition_init(consumer_partition_t *p,
+    const consumer_worker_t *worker);
+static void consumer_partition_cleanup(consumer_partition_t *p);
+static int consumer_partition_open(consumer_partition_t *p);
+static void consumer_partition_release(consumer_partition_t *p);
+static void consumer_partition_wait(consumer_partition_t *p, unsigned msec);
+static void consumer_partition_read(void *data);
+static void consumer_partition_take(consumer_partition_t *p,
+    const amqp_envelope_t *message);
+static void consumer_partition_pause(consumer_partition_t *p,
+    const char *who, const char *why);
+static int consumer_partition_work(consumer_partition_t *p);
+static consumer_batch_status_e consumer_partition_execute(
+    consumer_partition_t *p);
+static consumer_pg_status_e consumer_partition_claim(consumer_partition_t *p);
+static void consumer_partition_done(consumer_partition_t *p,
+    const PGresult *res, size_t done);
+static int consumer_partition_notify(consumer_partition_t *p);
+static int consumer_partition_failed(consumer_partition_t *p,
+    consumer_pg_status_e rc);
+
+
+int
+consumer_partition_run(const consumer_worker_t *worker)
+{
+    int                   rc;
+    unsigned              idle;
+    consumer_partition_t  p;
+
+    if (consumer_partition_init(&p, worker) != 0) {
+        consumer_log(CONSUMER_LOG_CRIT, "no memory");
+        return CONSUMER_EXIT_ERROR;
+    }
+
+    rc = CONSUMER_EXIT_OK;
+
+    while (!consumer_terminated() && rc == CONSUMER_EXIT_OK) {
+
+        if (consumer_partition_open(&p) != 0) {
+            continue;
+        }
+
+        idle = consumer_notifier_due(&p.notifier, CONSUMER_PARTITION_IDLE);
+
+        consumer_partition_wait(&p, p.batch.n ? 0 : idle);
+
+        if (p.lost) {
+            consumer_partition_pause(&p, "rabbitmq", p.amqp.error);
+            continue;
+        }
+
+        if (p.batch.n && !consumer_terminated()) {
+            rc = consumer_partition_work(&p);
+        }
+
+        if (rc == CONSUMER_EXIT_OK && p.amqp.conn) {
+            rc = consumer_partition_notify(&p);
+        }
+    }
+
+    consumer_partition_cleanup(&p);
+
+    return rc;
+}
+
+
+static int
+consumer_partition_init(consumer_partition_t *p,
+    const consumer_worker_t *worker)
+{
+    memset(p, 0, sizeof(*p));
+
+    p->worker = worker;
+    p->backoff.min = CONSUMER_PARTITION_RETRY_MIN;
+    p->backoff.max = CONSUMER_PARTITION_RETRY_MAX;
+
+    consumer_pg_init(&p->pg, worker->options->postgres, worker->owner);
+
+    p->pg.tick = consumer_partition_read;
+    p->pg.data = p;
+
+    consumer_amqp_init(&p->amqp, worker->options, worker->owner);
+    consumer_notifier_init(&p->notifier, &p->pg, worker->partition,
+                           worker->options->redis);
+
+    return consumer_batch_init(&p->batch, &p->pg, worker->partition,
+                               worker->options->batch);
+}
+
+
+static void
+consumer_partition_cleanup(consumer_partition_t *p)
+{
+    if (p->pg.conn) {
+        (void) consumer_notifier_save(&p->notifier);
+    }
+
+    /* what was delivered and not executed returns to the queue */
+
+    consumer_amqp_close(&p->amqp);
+
+    consumer_notifier_cleanup(&p->notifier);
+    consumer_batch_cleanup(&p->batch);
+    consumer_pg_cleanup(&p->pg);
+}
+
+
+static int
+consumer_partition_open(consumer_partition_t *p)
+{
+    char  queue[CONSUMER_QUEUE_NAME_MAX];
+
+    if (p->amqp.conn) {
+        return 0;
+    }
+
+    /* without the store we would only keep commands from somebody else */
+
+    if (consumer_pg_connect(&p->pg) != CONSUMER_PG_OK) {
+        consumer_partition_pause(p, "postgres", p->pg.error);
+        return -1;
+    }
+
+    consumer_topology_queue(queue, p->worker->partition);
+
+    if (consumer_amqp_connect(&p->amqp, p->worker->partitions) != 0
+        || consumer_amqp_consume(&p->amqp, queue, (unsigned) p->batch.size)
+           != 0)
+    {
+        p->lost = 1;
+        consumer_partition_pause(p, "rabbitmq", p->amqp.error);
+        return -1;
+    }
+
+    consumer_log(CONSUMER_LOG_INFO, "waiting for commands in \"%s\"", queue);
+
+    return 0;
+}
+
+
+static void
+consumer_partition_release(consumer_partition_t *p)
+{
+    consumer_amqp_drop(&p->amqp);
+    consumer_batch_clear(&p->batch);
+    consumer_notifier_release(&p->notifier);
+
+    p->batch.epoch[0] = '\0';
+    p->lost = 0;
+}
+
+
+/* Takes what is there; if it is nothing, waits for so long. */
+
+static void
+consumer_partition_wait(consumer_partition_t *p, unsigned msec)
+{
+    struct pollfd  fd;
+
+    if (p->amqp.conn) {
+        fd.fd = consumer_amqp_socket(&p->amqp);
+        fd.events = POLLIN;
+
+        if (consumer_amqp_buffered(&p->amqp)) {
+            msec = 0;
+        }
+
+        consumer_wait(&fd, 1, msec);
+
+    } else {
+        consumer_wait(NULL, 0, msec);
+    }
+
+    consumer_partition_read(p);
+}
+
+
+static void
+consumer_partition_read(void *data)
+{
+    int                    rc;
+    amqp_envelope_t        message;
+    consumer_partition_t  *p = data;
+
+    while (p->amqp.conn && !p->lost) {
+
+        rc = consumer_amqp_receive(&p->amqp, &message);
+
+        if (rc == 0) {
+            return;
+        }
+
+        if (rc == -1) {
+            p->lost = 1;
+            return;
+        }
+
+        consumer_partition_take(p, &message);
+        amqp_destroy_envelope(&message);
+    }
+}
+
+
+static void
+consumer_partition_take(consumer_partition_t *p,
+    const amqp_envelope_t *message)
+{
+    char                 error[CQRS_ENVELOPE_ERROR_MAX];
+    consumer_command_t  *command;
+
+    if (p->batch.n == p->batch.size) {
+        snprintf(p->amqp.error, sizeof(p->amqp.error),
+                 "more messages than the prefetch");
+        p->lost = 1;
+        return;
+    }
+
+    command = &p->batch.commands[p->batch.n];
+
+    if (consumer_command_init(command, message, p->worker->partition,
+                              p->worker->partitions, error)
+        == 0)
+    {
+        p->batch.n++;
+        return;
+    }
+
+    consumer_log(CONSUMER_LOG_WARN,
+                 "command %s goes to the dead letters: %s",
+                 command->id[0] ? command->id : "without an id", error);
+
+    if (consumer_amqp_reject(&p->amqp, command->tag) != 0) {
+        p->lost = 1;
+    }
+}
+
+
+static void
+consumer_partition_pause(consumer_partition_t *p, const char *who,
+    const char *why)
+{
+    unsigned  delay;
+    uint64_t  end;
+
+    delay = consumer_backoff(&p->backoff);
+    end = consumer_now() + delay;
+
+    consumer_log(CONSUMER_LOG_ERROR, "%s: %s; trying again in %u ms", who, why,
+                 delay);
+
+    if (p->lost) {
+        consumer_partition_release(p);
+    }
+
+    while (!consumer_terminated() && !p->lost
+           && (delay = consumer_until(end, CONSUMER_PARTITION_IDLE)) > 0)
+    {
+        consumer_partition_wait(p, delay);
+    }
+}
+
+
+static int
+consumer_partition_work(consumer_partition_t *p)
+{
+    switch (consumer_partition_execute(p)) {
+
+    case CONSUMER_BATCH_DONE:
+        return CONSUMER_EXIT_OK;
+
+    case CONSUMER_BATCH_REFUSED:
+        if (!p->lost
+            && consumer_amqp_reject(&p->amqp, p->batch.commands[0].tag) != 0)
+        {
+            p->lost = 1;
+        }
+
+        consumer_batch_shift(&p->batch, 1);
+        return CONSUMER_EXIT_OK;
+
+    case CONSUMER_BATCH_AGAIN:
+        return consumer_partition_failed(p, CONSUMER_PG_TRANSIENT);
+
+    case CONSUMER_BATCH_FENCED:
+        return consumer_partition_failed(p, CONSUMER_PG_FENCED);
+
+    default:
+        return consumer_partition_failed(p, CONSUMER_PG_WRONG);
+    }
+}
+
+
+static consumer_batch_status_e
+consumer_partition_execute(consumer_partition_t *p)
+{
+    size_t                    done;
+    PGresult                 *res;
+    consumer_pg_status_e      status;
+    consumer_batch_status_e   rc;
+
+    if (p->batch.epoch[0] == '\0') {
+
+        status = consumer_partition_claim(p);
+
+        if (status == CONSUMER_PG_FENCED) {
+            return CONSUMER_BATCH_FENCED;
+        }
+
+        if (status == CONSUMER_PG_WRONG) {
+            return CONSUMER_BATCH_WRONG;
+        }
+
+        if (status != CONSUMER_PG_OK) {
+            return CONSUMER_BATCH_AGAIN;
+        }
+    }
+
+    rc = consumer_batch_execute(&p->batch, &res, &done);
+
+    if (rc == CONSUMER_BATCH_DONE) {
+        consumer_partition_done(p, res, done);
+        PQclear(res);
+    }
+
+    return rc;
+}
+
+
+static consumer_pg_status_e
+consumer_partition_claim(consumer_partition_t *p)
+{
+    consumer_pg_status_e  rc;
+
+    rc = consumer_batch_claim(&p->batch, p->worker->owner);
+
+    if (rc == CONSUMER_PG_OK) {
+        rc = consumer_notifier_claim(&p->notifier, p->worker->owner);
+    }
+
+    if (rc != CONSUMER_PG_OK) {
+        p->batch.epoch[0] = '\0';
+        return rc;
+    }
+
+    consumer_log(CONSUMER_LOG_NOTICE, "owns partition %u, epoch %s",
+                 p->worker->partition, p->batch.epoch);
+
+    return CONSUMER_PG_OK;
+}
+
+
+static void
+consumer_partition_done(consumer_partition_t *p, const PGresult *res,
+    size_t done)
+{
+    uint64_t  one = 1;
+
+    p->backoff.delay = 0;
+
+    /* a relay that has more calls than it can count is awake anyway */
+
+    if (write(p->worker->wakeup, &one, sizeof(one)) == -1) {
+        consumer_log(CONSUMER_LOG_DEBUG, "the relay is busy");
+    }
+
+    consumer_notifier_send(&p->notifier, res);
+
+    if (!p->lost
+        && consumer_amqp_ack(&p->amqp, p->batch.commands[done - 1].tag) != 0)
+    {
+        p->lost = 1;
+    }
+
+    consumer_batch_shift(&p->batch, done);
+}
+
+
+static int
+consumer_partition_notify(consumer_partition_t *p)
+{
+    consumer_pg_status_e  rc;
+
+    rc = consumer_notifier_run(&p->notifier);
+
+    return (rc == CONSUMER_PG_OK) ? CONSUMER_EXIT_OK
+                                  : consumer_partition_failed(p, rc);
+}
+
+
+static int
+consumer_partition_failed(consumer_partition_t *p, consumer_pg_status_e rc)
+{
+    switch (rc) {
+
+    case CONSUMER_PG_WRONG:
+        consumer_log(CONSUMER_LOG_ALERT, "the store refuses partition %u: "
+                     "\"%s\"", p->worker->partition, p->pg.error);
+        return CONSUMER_EXIT_FATAL;
+
+    case CONSUMER_PG_FENCED:
+
+        /* closing the connection lets RabbitMQ choose again */
+
+        p->lost = 1;
+        consumer_partition_pause(p, "postgres",
+                                 "the partition has another owner");
+        return CONSUMER_EXIT_OK;
+
+    default:
+        consumer_partition_pause(p, "postgres", p->pg.error);
+        return CONSUMER_EXIT_OK;
+    }
+}

@@ -1,0 +1,249 @@
+
+/*
+ * Copyright (C) The ngx_cqrs authors
+ */
+
+#include "consumer_pg.h"
+#include "consumer_process.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+
+#define CONSUMER_PG_TICK  1000
+
+
+static consumer_pg_status_e consumer_pg_wait(consumer_pg_t *pg);
+static consumer_pg_status_e consumer_pg_finish(consumer_pg_t *pg,
+    PGresult **res);
+static consumer_pg_status_e consumer_pg_classify(const char *sqlstate);
+static consumer_pg_status_e consumer_pg_lost(consumer_pg_t *pg);
+static void consumer_pg_error(consumer_pg_t *pg, const char *sqlstate,
+    const char *message);
+
+
+void
+consumer_pg_init(consumer_pg_t *pg, const char *conninfo, const char *name)
+{
+    memset(pg, 0, sizeof(*pg));
+
+    pg->conninfo = conninfo;
+    pg->name = name;
+}
+
+
+void
+consumer_pg_cleanup(consumer_pg_t *pg)
+{
+    PQfinish(pg->conn);
+    pg->conn = NULL;
+}
+
+
+consumer_pg_status_e
+consumer_pg_connect(consumer_pg_t *pg)
+{
+    PGresult           *res;
+
+    /* what the user's string says comes later, and wins */
+
+    static const char  *names[] = {
+        "connect_timeout", "keepalives_idle", "keepalives_interval",
+        "keepalives_count", "tcp_user_timeout", "fallback_application_name",
+        "dbname", "client_encoding", NULL
+    };
+    const char         *values[] = {
+        "3", "10", "5", "3", "20000", pg->name, pg->conninfo, "UTF8", NULL
+    };
+
+    if (pg->conn && PQstatus(pg->conn) == CONNECTION_OK) {
+        return CONSUMER_PG_OK;
+    }
+
+    PQfinish(pg->conn);
+
+    pg->conn = PQconnectdbParams(names, values, 1);
+
+    if (PQstatus(pg->conn) != CONNECTION_OK) {
+        return consumer_pg_lost(pg);
+    }
+
+    /* the store counts on seeing what was committed a moment ago */
+
+    res = PQexec(pg->conn,
+                 "set default_transaction_isolation = 'read committed'");
+
+    if (PQresultStatus(res) != PGRES_COMMAND_OK) {
+        PQclear(res);
+        return consumer_pg_lost(pg);
+    }
+
+    PQclear(res);
+
+    return CONSUMER_PG_OK;
+}
+
+
+consumer_pg_status_e
+consumer_pg_query(consumer_pg_t *pg, const char *sql, int nparams,
+    const char *const *params, PGresult **res)
+{
+    consumer_pg_status_e  rc;
+
+    *res = NULL;
+
+    rc = consumer_pg_connect(pg);
+    if (rc != CONSUMER_PG_OK) {
+        return rc;
+    }
+
+    if (!PQsendQueryParams(pg->conn, sql, nparams, NULL, params, NULL, NULL,
+                           0))
+    {
+        return consumer_pg_lost(pg);
+    }
+
+    rc = consumer_pg_wait(pg);
+    if (rc != CONSUMER_PG_OK) {
+        return rc;
+    }
+
+    return consumer_pg_finish(pg, res);
+}
+
+
+static consumer_pg_status_e
+consumer_pg_wait(consumer_pg_t *pg)
+{
+    struct pollfd  fd;
+
+    fd.fd = PQsocket(pg->conn);
+    fd.events = POLLIN;
+
+    while (PQisBusy(pg->conn)) {
+
+        if (consumer_wait(&fd, 1, CONSUMER_PG_TICK) == 0 && pg->tick) {
+            pg->tick(pg->data);
+        }
+
+        if (!PQconsumeInput(pg->conn)) {
+            return consumer_pg_lost(pg);
+        }
+    }
+
+    return CONSUMER_PG_OK;
+}
+
+
+static consumer_pg_status_e
+consumer_pg_finish(consumer_pg_t *pg, PGresult **res)
+{
+    PGresult              *last;
+    ExecStatusType         status;
+    consumer_pg_status_e   rc;
+
+    *res = PQgetResult(pg->conn);
+
+    while ((last = PQgetResult(pg->conn)) != NULL) {
+        PQclear(last);
+    }
+
+    status = PQresultStatus(*res);
+
+    if (status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK) {
+        return CONSUMER_PG_OK;
+    }
+
+    consumer_pg_error(pg, PQresultErrorField(*res, PG_DIAG_SQLSTATE),
+                      PQresultErrorField(*res, PG_DIAG_MESSAGE_PRIMARY));
+
+    PQclear(*res);
+    *res = NULL;
+
+    if (PQstatus(pg->conn) != CONNECTION_OK || pg->sqlstate[0] == '\0') {
+        return consumer_pg_lost(pg);
+    }
+
+    rc = consumer_pg_classify(pg->sqlstate);
+
+    /* a server that became a standby: the next connection finds the primary */
+
+    if (strcmp(pg->sqlstate, "25006") == 0) {
+        consumer_pg_cleanup(pg);
+    }
+
+    return rc;
+}
+
+
+static consumer_pg_status_e
+consumer_pg_classify(const char *sqlstate)
+{
+    const char * const  *s;
+
+    /* "57014" is a statement that took too long, as it would do again */
+
+    static const char * const  transient[] = {
+        "08", "25006", "40", "53", "55", "57", "58", NULL
+    };
+
+    if (strcmp(sqlstate, "QS001") == 0) {
+        return CONSUMER_PG_FENCED;
+    }
+
+    if (strcmp(sqlstate, "QS002") == 0) {
+        return CONSUMER_PG_WRONG;
+    }
+
+    if (strcmp(sqlstate, "57014") == 0) {
+        return CONSUMER_PG_FAILED;
+    }
+
+    for (s = transient; *s; s++) {
+        if (strncmp(sqlstate, *s, strlen(*s)) == 0) {
+            return CONSUMER_PG_TRANSIENT;
+        }
+    }
+
+    return CONSUMER_PG_FAILED;
+}
+
+
+static consumer_pg_status_e
+consumer_pg_lost(consumer_pg_t *pg)
+{
+    if (pg->sqlstate[0] == '\0' || PQstatus(pg->conn) == CONNECTION_BAD) {
+        consumer_pg_error(pg, "08006", PQerrorMessage(pg->conn));
+    }
+
+    consumer_pg_cleanup(pg);
+
+    return CONSUMER_PG_TRANSIENT;
+}
+
+
+static void
+consumer_pg_error(consumer_pg_t *pg, const char *sqlstate,
+    const char *message)
+{
+    size_t  len;
+
+    snprintf(pg->sqlstate, sizeof(pg->sqlstate), "%s",
+             sqlstate ? sqlstate : "");
+    snprintf(pg->error, sizeof(pg->error), "%s",
+             message ? message : "connection lost");
+
+    len = strlen(pg->error);
+
+    while (len && pg->error[len - 1] == '\n') {
+        pg->error[--len] = '\0';
+    }
+}
+
+
+int64_t
+consumer_pg_number(const PGresult *res, int row, int column)
+{
+    return strtoll(PQgetvalue(res, row, column), NULL, 10);
+}
