@@ -89,7 +89,7 @@ is($commands->balance('account-1'), 26, 'and takes no effect again');
 my $other = $commands->send('account-2', 'open', { owner => $user });
 $commands->wait_outcomes($other);
 notification();
-my $transfer = $commands->send('account-1', 'transfer', { to => 'account-2', amount => 10 });
+my $transfer = $commands->send('account-1', 'transfer', { to => '2', amount => 10 });
 $commands->wait_outcomes($transfer);
 wait_until { $commands->balance('account-2') == 10 } 10, 'the money to arrive';
 is($commands->balance('account-1'), 16, 'a transfer takes from one account and gives to another');
