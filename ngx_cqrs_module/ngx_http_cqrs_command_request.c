@@ -255,6 +255,10 @@ ngx_http_cqrs_command_body_copy(ngx_http_request_t *r, ngx_str_t *body)
         len += ngx_buf_size(cl->buf);
     }
 
+    if (len == 0) {
+        return NGX_OK;           /* a buffer may be neither here nor there */
+    }
+
     body->len = (size_t) len;
     body->data = ngx_pnalloc(r->pool, body->len);
     if (body->data == NULL) {
@@ -266,6 +270,10 @@ ngx_http_cqrs_command_body_copy(ngx_http_request_t *r, ngx_str_t *body)
     for (cl = r->request_body->bufs; cl; cl = cl->next) {
         b = cl->buf;
         size = (size_t) ngx_buf_size(b);
+
+        if (size == 0) {
+            continue;
+        }
 
         if (ngx_buf_in_memory(b)) {
             p = ngx_cpymem(p, b->pos, size);

@@ -31,6 +31,7 @@ my $nginx = Cqrs::Nginx->new(http => <<"END");
 
     server {
         listen 127.0.0.1:%PORT%;
+        listen 127.0.0.1:%PORT2% http2;
 
         location ~ ^/accounts/(?<account>.+)/(?<command>[^/]+)\$ {
             access_log    %DIR%/ids.log ids;
@@ -39,6 +40,11 @@ my $nginx = Cqrs::Nginx->new(http => <<"END");
 
         location = /stream {
             cqrs_command  rename stream=\$arg_stream methods=POST,PUT;
+        }
+
+        location /file/ {
+            cqrs_command  deposit stream=account-1;
+            client_body_in_file_only clean;
         }
 
         location /signed/ {
@@ -214,6 +220,40 @@ subtest 'bodies of all sizes, in memory and in a file' => sub {
 
         my ($message) = $vhost->get('cqrs.commands.1', 1);
         ok($message->{body} eq $body, 'and the same bytes arrive');
+    }
+};
+
+
+subtest 'bodies that are always put into a file' => sub {
+    my $answer = $http->request('POST', '/file/', \%json, '{"in":"a file"}');
+    is($answer->{status}, 202, 'accepted');
+    my ($message) = $vhost->get('cqrs.commands.1', 1);
+    is($message->{body}, '{"in":"a file"}', 'the same bytes arrive');
+
+    is($http->request('POST', '/file/', \%json, '')->{status}, 400, 'an empty one');
+};
+
+
+subtest 'HTTP/2' => sub {
+    plan skip_all => 'this curl has no HTTP/2' unless `curl -V 2>&1` =~ /HTTP2/;
+
+    my $curl = sub {
+        my ($path, $body) = @_;
+        open my $out, '-|', 'curl', '-sS', '-m', 10, '--http2-prior-knowledge', '-D', '-',
+            '-H', 'Content-Type: application/json', '--data-binary', $body,
+            'http://127.0.0.1:' . $nginx->port(2) . $path or die "curl: $!";
+        local $/;
+        return scalar <$out>;
+    };
+
+    for my $path ('/accounts/1/deposit', '/file/') {
+        for my $body ('{}', '{"a":"' . 'x' x 70_000 . '"}') {
+            like($curl->($path, $body), qr{^HTTP/2 202 .*^command-id: $uuid}ms,
+                length($body) . " bytes to $path");
+            my ($message) = $vhost->get('cqrs.commands.1', 1);
+            ok($message->{body} eq $body, 'and they arrive');
+        }
+        like($curl->($path, ''), qr{^HTTP/2 400 .*problem:empty-body}s, "no body to $path");
     }
 };
 
