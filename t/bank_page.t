@@ -171,8 +171,8 @@ like $bob->text('#greeting'), qr/Bob/, 'a tab says whose it is';
 
 # --- commands and their notifications ---
 
-open_account($first, 'alice-holiday');
-open_account($bob, 'bob-holiday');
+open_account($first, 'Holiday');
+open_account($bob, 'Holiday');
 
 balance_is($first, 'alice-holiday', '€0.00', 'an opened account appears');
 balance_is($second, 'alice-holiday', '€0.00', '... also in the second tab');
@@ -206,7 +206,7 @@ balance_is($first, 'alice-holiday', '€100.00', '... and moves nothing');
 move($first, 'transfer', '40', 'bob-holiday');
 
 newest($first, 'transfer', 'completed');
-like $bob->wait_text('#feed .item[data-news]', qr/\S/), qr/€40\.00.*lice|lice.*€40\.00/s,
+like $bob->wait_text('#feed .item[data-news]', qr/\S/), qr/Alice.*€40\.00.*Holiday/,
     'bob is told of the money alice sent';
 balance_is($bob, 'bob-holiday', '€40.00', '... and sees it');
 balance_is($_, 'alice-holiday', '€60.00', '... and alice sees it gone')

@@ -85,6 +85,7 @@ needs "relation=" in a location that is no prefix
 === TEST 8: a malformed connection string is not shown
 --- http_config
 cqrs_postgres "host=127.0.0.1 password=geheim wort";
+--- config
 --- must_die
 --- error_log
 invalid connection string in "cqrs_postgres"
@@ -96,6 +97,7 @@ wort
 === TEST 9: a malformed URI is not shown
 --- http_config
 cqrs_postgres "postgresql://user:geheim@[127.0.0.1/bank";
+--- config
 --- must_die
 --- error_log
 invalid connection string in "cqrs_postgres"
@@ -106,6 +108,7 @@ geheim
 === TEST 10: a connection string without quotes is not shown
 --- http_config
 cqrs_postgres host=127.0.0.1 password=geheim pool=2;
+--- config
 --- must_die
 --- error_log
 a connection string with blanks must be in quotes
@@ -116,6 +119,7 @@ geheim
 === TEST 11: an unknown key of libpq
 --- http_config
 cqrs_postgres "host=127.0.0.1 colour=geheim";
+--- config
 --- must_die
 --- error_log
 with keys that libpq knows
@@ -126,6 +130,7 @@ geheim
 === TEST 12: bad numbers and times
 --- http_config
 cqrs_postgres "host=127.0.0.1" pool=0;
+--- config
 --- must_die
 --- error_log
 invalid value in "pool=0" of "cqrs_postgres"
@@ -134,6 +139,7 @@ invalid value in "pool=0" of "cqrs_postgres"
 === TEST 13: a bad time
 --- http_config
 cqrs_postgres "host=127.0.0.1" timeout=soon;
+--- config
 --- must_die
 --- error_log
 invalid value in "timeout=soon" of "cqrs_postgres"
@@ -142,6 +148,7 @@ invalid value in "timeout=soon" of "cqrs_postgres"
 === TEST 14: a queue of none
 --- http_config
 cqrs_postgres "host=127.0.0.1" queue=0;
+--- config
 --- must_die
 --- error_log
 invalid value in "queue=0" of "cqrs_postgres"
@@ -150,6 +157,7 @@ invalid value in "queue=0" of "cqrs_postgres"
 === TEST 15: hosts and ports that do not match
 --- http_config
 cqrs_postgres "host=127.0.0.1,127.0.0.2,127.0.0.3 port=1,2";
+--- config
 --- must_die
 --- error_log
 "cqrs_postgres" has 3 hosts and 2 ports
@@ -158,6 +166,7 @@ cqrs_postgres "host=127.0.0.1,127.0.0.2,127.0.0.3 port=1,2";
 === TEST 16: a host that does not exist
 --- http_config
 cqrs_postgres "host=no-such-host.invalid password=geheim";
+--- config
 --- must_die
 --- error_log
 in "cqrs_postgres", host "no-such-host.invalid"
@@ -168,6 +177,7 @@ geheim
 === TEST 17: a service file could name a host that is not resolved
 --- http_config
 cqrs_postgres "service=bank";
+--- config
 --- must_die
 --- error_log
 "service" is not supported in "cqrs_postgres"
@@ -177,6 +187,7 @@ cqrs_postgres "service=bank";
 --- http_config
 cqrs_postgres "host=127.0.0.1";
 cqrs_postgres "host=127.0.0.1";
+--- config
 --- must_die
 --- error_log
 "cqrs_postgres" directive is duplicate

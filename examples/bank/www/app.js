@@ -61,7 +61,7 @@ async function demoTokens() {
 
 $('open-form').addEventListener('submit', (event) => {
     event.preventDefault();
-    session.send('open', $('open-name').value, {});
+    session.open($('open-name').value.trim());
     view.hideOpenForm();
 });
 

@@ -54,40 +54,79 @@ export function greeting(user) {
 
 
 /* Names to propose for new accounts, the likeliest first. */
-export const accountNames = (user) =>
-    ['everyday', 'savings', 'holiday', 'rainy-day', 'bicycle', 'surprise']
-        .map((name) => `${user}-${name}`);
+export const ACCOUNT_NAMES = ['Everyday', 'Savings', 'Holiday', 'Rainy day',
+                              'Bicycle', 'Surprise'];
 
 
-export const icon = (type) =>
-    ['open', 'deposit', 'withdraw', 'transfer'].includes(type) ? type : 'note';
+/* An account's id is made of its owner and its name; null if nothing is left. */
+export function accountId(user, name) {
+    const plain = name.normalize('NFKD').toLowerCase()
+        .replace(/[\u0300-\u036f]/g, '')
+        .replace(/[^a-z0-9]+/g, '-')
+        .replace(/^-|-$/g, '').slice(0, 60);
+
+    return plain ? `${user}-${plain}` : null;
+}
 
 
-/* A command as its sender would say it. */
-export function commandSentence(type, account, body = {}) {
-    const amount = body.amount === undefined ? '' : ` ${money(body.amount)}`;
+export const icon = (type) => ({
+    'open': 'open',
+    'deposit': 'deposit',
+    'withdraw': 'withdraw',
+    'transfer': 'transfer',
+    'receive-transfer': 'transfer',
+    'undo-transfer': 'transfer',
+})[type] ?? 'note';
+
+
+/* The bank's own commands, which a transfer causes. */
+export const isOwn = (type) => /^(receive|undo)-transfer$/.test(type);
+
+
+/*
+ * A command as its sender would say it.  label(id) is what an account is
+ * called; the amount is not known of commands from elsewhere.
+ */
+export function commandSentence(type, account, label, body = {}) {
+    const { amount, to } = body;
+    const sum = amount === undefined ? 'money' : money(amount);
+    const name = label(account);
 
     switch (type) {
     case 'open':
-        return `Open account ${account}`;
+        return `Open ${body.name ?? name}`;
     case 'deposit':
-        return `Deposit${amount} into ${account}`;
+        return `Deposit ${sum} into ${name}`;
     case 'withdraw':
-        return `Withdraw${amount} from ${account}`;
+        return `Withdraw ${sum} from ${name}`;
     case 'transfer':
-        return `Transfer${amount} from ${account}`
-               + (body.to ? ` to ${body.to}` : '');
+        return `Transfer ${sum} from ${name}${to ? ` to ${label(to)}` : ''}`;
+    case 'receive-transfer':
+        return `The transfer arrives at ${name}`;
+    case 'undo-transfer':
+        return `The transfer comes back to ${name}`;
     default:
-        return `${named(type)}${amount} on ${account}`;
+        return `${named(type)} on ${name}`;
     }
 }
 
 
 /* A row of /api/transactions. */
-export function transaction(row) {
+export function transaction(row, label) {
+    const other = row.counterparty && label(row.counterparty);
+
+    const what = {
+        'opened': 'Opened',
+        'deposited': 'Deposit',
+        'withdrawn': 'Withdrawal',
+        'transfer-sent': `To ${other}`,
+        'transfer-received': `From ${other}`,
+        'transfer-undone': `Back from ${other}`,
+    };
+
     return {
         at: new Date(row.at),
-        what: row.type,
+        what: what[row.type] ?? row.type,
         amount: row.amount,
         balance: row.balance,
     };
@@ -95,10 +134,26 @@ export function transaction(row) {
 
 
 /* A notification of the bank's own: { icon, sentence, account }. */
-export function news({ type, data, subject }) {
-    return {
-        icon: 'note',
-        sentence: type,
-        account: accountOf(data?.stream ?? subject),
-    };
+export function news({ type, data }, label) {
+    const account = data.account;
+
+    switch (type) {
+
+    case 'account.money-received':
+        return {
+            icon: 'deposit', account,
+            sentence: `${named(data.by)} sent you ${money(data.amount)}, `
+                      + `it is in ${label(account)}`,
+        };
+
+    case 'account.transfer-undone':
+        return {
+            icon: 'transfer', account,
+            sentence: `${money(data.amount)} came back to ${label(account)}: `
+                      + sentence(data.reason),
+        };
+
+    default:
+        return { icon: 'note', account, sentence: type };
+    }
 }

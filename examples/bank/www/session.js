@@ -28,7 +28,7 @@ export class Session {
     #closed = false;
 
     #accounts = new Map();
-    #payees = [];
+    #payees = new Map();        /* everybody's accounts: owner and name */
     #selected = null;
 
     #pending = new Map();       /* commands without outcome, by id */
@@ -69,12 +69,20 @@ export class Session {
     }
 
 
-    /* A name for the next account that nobody has taken yet. */
-    get suggestion() {
-        const taken = new Set(this.#payees.map(({ id }) => id));
+    /* What an account is called here, as far as we know it. */
+    #label = (id) => {
+        const payee = this.#payees.get(id);
 
-        return say.accountNames(this.#user).find((name) => !taken.has(name))
-               ?? `${this.#user}-${randomKey(5)}`;
+        return !payee ? id
+            : payee.owner === this.#user ? payee.name
+            : `${say.named(payee.owner)}'s ${payee.name}`;
+    };
+
+
+    /* A name for the next account that is not taken yet. */
+    get #suggestion() {
+        return say.ACCOUNT_NAMES.find((name) =>
+            !this.#payees.has(say.accountId(this.#user, name))) ?? 'Another';
     }
 
 
@@ -93,9 +101,17 @@ export class Session {
 
     /* --- commands --- */
 
+    open(name) {
+        const id = say.accountId(this.#user, name)
+                   ?? `${this.#user}-${randomKey(6)}`;
+
+        return this.send('open', id, { name });
+    }
+
+
     /* Sends a command and shows its life in the feed. */
     send(type, account, body) {
-        const sentence = say.commandSentence(type, account, body);
+        const sentence = say.commandSentence(type, account, this.#label, body);
 
         return this.#post({
             type, account, body, sentence,
@@ -269,12 +285,14 @@ export class Session {
         const done = outcome === 'completed';
 
         const item = view.addItem(say.icon(data.command),
-            say.commandSentence(data.command, account), new Date(time));
+            say.commandSentence(data.command, account, this.#label),
+            new Date(time));
 
         item.dataset.command = data.id;
 
         view.showProgress(item, outcome, {
-            words: { sent: 'elsewhere', accepted: say.short(data.id),
+            words: { sent: say.isOwn(data.command) ? 'by the bank' : 'elsewhere',
+                     accepted: say.short(data.id),
                      outcome: done ? 'done' : outcome },
             reason: done ? '' : say.sentence(data.message),
         });
@@ -287,7 +305,7 @@ export class Session {
 
     /* What the domain has to say beyond the outcome of a command. */
     #news(event) {
-        const { icon, sentence, account } = say.news(event);
+        const { icon, sentence, account } = say.news(event, this.#label);
         const item = view.addItem(icon, sentence, new Date(event.time));
 
         item.dataset.news = event.type;
@@ -416,18 +434,18 @@ export class Session {
     async #fetchAll() {
         const [own, payees] = await Promise.all([
             this.#bank.query('accounts', {
-                select: 'id,owner,balance',
+                select: 'id,owner,name,balance',
                 owner: `eq.${this.#user}`,
                 order: 'opened_at,id',
             }),
             this.#bank.query('payees', {
-                select: 'id,owner',
-                order: 'owner,id',
+                select: 'id,owner,name',
+                order: 'owner,name',
             }),
         ]);
 
         this.#accounts = new Map(own.rows.map((row) => [row.id, row]));
-        this.#payees = payees.rows;
+        this.#payees = new Map(payees.rows.map((row) => [row.id, row]));
 
         if (!this.#accounts.has(this.#selected)) {
             this.#selected = own.rows[0]?.id ?? null;
@@ -437,7 +455,7 @@ export class Session {
 
     async #fetch(id) {
         const { rows: [row] } = await this.#bank.query('accounts', {
-            select: 'id,owner,balance',
+            select: 'id,owner,name,balance',
             id: `eq.${id}`,
         });
 
@@ -456,14 +474,15 @@ export class Session {
         }
 
         const { rows } = await this.#bank.query('transactions', {
-            select: '*',
+            select: 'at,type,amount,balance,counterparty',
             account: `eq.${account}`,
-            order: 'at.desc',
+            order: 'version.desc',
             limit: TRANSACTIONS,
         });
 
         if (account === this.#selected) {
-            view.showTransactions(account, rows.map(say.transaction));
+            view.showTransactions(this.#label(account), rows.map((row) =>
+                say.transaction(row, this.#label)));
         }
     }
 
@@ -478,9 +497,10 @@ export class Session {
 
         view.showAccounts([...this.#accounts.values()], this.#selected, busy, {
             select: (account) => this.select(account),
-            open: () => view.showOpenForm(this.suggestion),
+            open: () => view.showOpenForm(this.#suggestion),
         });
-        view.showMoveForm(this.#selected);
-        view.showPayees(this.#payees, this.#user, this.#selected);
+        view.showMoveForm(this.#selected === null ? null
+                                                  : this.#label(this.#selected));
+        view.showPayees([...this.#payees.values()], this.#user, this.#selected);
     }
 }

@@ -152,9 +152,9 @@ export function hideOpenForm() {
 }
 
 
-export function showMoveForm(account) {
-    $('move-form').hidden = account === null;
-    setText($('move-account'), account ?? '');
+export function showMoveForm(name) {
+    $('move-form').hidden = name === null;
+    setText($('move-account'), name ?? '');
 }
 
 
@@ -207,8 +207,8 @@ function newCard(account, onSelect) {
     const card = fromTemplate('t-account');
 
     card.dataset.account = account.id;
-    setText(card.querySelector('.card-name'), account.id);
-    setText(card.querySelector('.card-owner'), say.named(account.owner));
+    setText(card.querySelector('.card-name'), account.name);
+    setText(card.querySelector('.card-id'), account.id);
     card.addEventListener('click', () => onSelect(account.id));
     return card;
 }
@@ -259,7 +259,7 @@ export function showPayees(payees, own, from) {
     const chosen = select.value;
     const groups = new Map();
 
-    for (const { id, owner } of payees) {
+    for (const { id, owner, name } of payees) {
         if (id === from) {
             continue;
         }
@@ -272,7 +272,7 @@ export function showPayees(payees, own, from) {
         }
 
         groups.get(label).append(new Option(
-            owner === own ? id : `${id} (${say.named(owner)})`, id));
+            owner === own ? name : `${say.named(owner)}: ${name}`, id));
     }
 
     select.replaceChildren(...groups.values());
@@ -288,9 +288,9 @@ export function showPayees(payees, own, from) {
 }
 
 
-export function showTransactions(account, rows) {
-    $('history').hidden = account === null;
-    setText($('history-account'), account ?? '');
+export function showTransactions(name, rows) {
+    $('history').hidden = name === null;
+    setText($('history-account'), name ?? '');
     $('no-transactions').hidden = rows.length > 0;
     $('transactions').parentElement.hidden = rows.length === 0;
 
