@@ -59,7 +59,7 @@ units    = $(patsubst t/unit/%.c,$(BUILD)/t/%,$(wildcard t/unit/*.c))
 .DELETE_ON_ERROR:
 .SECONDARY:
 
-all: module $(if $(consumer),consumer)
+all: module consumer
 
 
 # The module.  nginx's own makefile knows what is to be compiled; it is written
