@@ -19,7 +19,8 @@ static int cqrs_query_filter_list(cqrs_query_scan_t *scan,
     cqrs_query_filter_t *filter);
 static int cqrs_query_filter_element(cqrs_query_scan_t *scan,
     cqrs_str_t *element);
-static int cqrs_query_filter_same_word(const char *a, const char *b, size_t len);
+static int cqrs_query_filter_same_word(const char *a, const char *b,
+    size_t len);
 
 
 static const cqrs_query_op_t  cqrs_query_ops[] = {

@@ -58,8 +58,8 @@ cqrs_catalog_t *ngx_cqrs_catalog_current(ngx_cqrs_catalog_t *catalog);
 /*
  * Loads it, or takes part in the load that is under way.  The handler is
  * called once, never before this returns.  NULL: nobody waits.  Returns
- * NGX_OK, NGX_DECLINED if the last load was just now, or NGX_ERROR; in both the
- * handler is not called.
+ * NGX_OK, NGX_DECLINED if the last load was just now, or NGX_ERROR; in both
+ * the handler is not called.
  */
 ngx_int_t ngx_cqrs_catalog_load(ngx_cqrs_catalog_t *catalog,
     ngx_cqrs_catalog_wait_t *wait);

@@ -11,6 +11,8 @@
  *     prepare                                 (its first time here)
  *     execute
  *
+ * SQL that is very long is not prepared: it is hardly asked for again.
+ *
  * Its answer is complete when the Sync comes back, and only then: whatever
  * breaks before that is a lost connection, also if some of the answer is
  * there.  So a server that says goodbye in the middle of a query is never
@@ -27,6 +29,7 @@
 
 
 #define NGX_CQRS_PG_CONNECT_TIMEOUT  5000
+#define NGX_CQRS_PG_PREPARE_MAX      8192  /* SQL that is kept for later */
 
 
 static void ngx_cqrs_pg_conn_state(ngx_cqrs_pg_conn_t *conn,
@@ -38,6 +41,8 @@ static void ngx_cqrs_pg_conn_ready(ngx_cqrs_pg_conn_t *conn);
 static void ngx_cqrs_pg_conn_timeout(ngx_event_t *ev);
 static ngx_int_t ngx_cqrs_pg_conn_watch(ngx_cqrs_pg_conn_t *conn,
     ngx_uint_t read, ngx_uint_t write);
+static ngx_int_t ngx_cqrs_pg_conn_execute(ngx_cqrs_pg_conn_t *conn,
+    ngx_cqrs_pg_op_t *op);
 static ngx_int_t ngx_cqrs_pg_conn_prepare(ngx_cqrs_pg_conn_t *conn,
     ngx_cqrs_pg_op_t *op);
 static ngx_int_t ngx_cqrs_pg_conn_flush(ngx_cqrs_pg_conn_t *conn);
@@ -103,8 +108,6 @@ ngx_cqrs_pg_conn_open(ngx_cqrs_pg_conn_t *conn)
 void
 ngx_cqrs_pg_conn_send(ngx_cqrs_pg_conn_t *conn, ngx_cqrs_pg_op_t *op)
 {
-    u_char  name[NGX_INT_T_LEN + 2];
-
     op->conn = conn;
     op->steps = 0;
     op->answers = 0;
@@ -112,15 +115,7 @@ ngx_cqrs_pg_conn_send(ngx_cqrs_pg_conn_t *conn, ngx_cqrs_pg_op_t *op)
     ngx_queue_insert_tail(&conn->ops, &op->queue);
     ngx_cqrs_pg_conn_state(conn, NGX_CQRS_PG_BUSY);
 
-    if (ngx_cqrs_pg_conn_prepare(conn, op) != NGX_OK) {
-        ngx_cqrs_pg_conn_lose(conn, NULL);
-        return;
-    }
-
-    ngx_sprintf(name, "q%ui%Z", op->number);
-
-    if (!PQsendQueryPrepared(conn->db, (char *) name, op->nparams,
-                             op->params, NULL, NULL, 0)
+    if (ngx_cqrs_pg_conn_execute(conn, op) != NGX_OK
         || !PQpipelineSync(conn->db)
         || ngx_cqrs_pg_conn_flush(conn) != NGX_OK)
     {
@@ -307,6 +302,32 @@ ngx_cqrs_pg_conn_watch(ngx_cqrs_pg_conn_t *conn, ngx_uint_t read,
     }
 
     return ngx_cqrs_fd_want(conn->fd, read, write);
+}
+
+
+static ngx_int_t
+ngx_cqrs_pg_conn_execute(ngx_cqrs_pg_conn_t *conn, ngx_cqrs_pg_op_t *op)
+{
+    int     sent;
+    u_char  name[NGX_INT_T_LEN + 2];
+
+    if (op->sql.len > NGX_CQRS_PG_PREPARE_MAX) {
+        sent = PQsendQueryParams(conn->db, (char *) op->sql.data, op->nparams,
+                                 NULL, op->params, NULL, NULL, 0);
+
+        return sent ? NGX_OK : NGX_ERROR;
+    }
+
+    if (ngx_cqrs_pg_conn_prepare(conn, op) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    ngx_sprintf(name, "q%ui%Z", op->number);
+
+    sent = PQsendQueryPrepared(conn->db, (char *) name, op->nparams,
+                               op->params, NULL, NULL, 0);
+
+    return sent ? NGX_OK : NGX_ERROR;
 }
 
 

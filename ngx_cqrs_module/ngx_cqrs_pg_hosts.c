@@ -5,8 +5,8 @@
 
 /*
  * PQconnectStart() waits for the name server, so every host name becomes
- * addresses before a worker is there.  The name itself stays beside them: it is
- * what a TLS certificate is checked against.
+ * addresses before a worker is there.  The name itself stays beside them: it
+ * is what a TLS certificate is checked against.
  */
 
 #include "ngx_cqrs_pg_hosts.h"

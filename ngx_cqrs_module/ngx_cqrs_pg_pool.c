@@ -7,8 +7,8 @@
  * Which query runs where.
  *
  * Connections are opened when queries wait, up to the limit, and the first one
- * at once.  After a failure attempts are spaced out; queries wait meanwhile, so
- * a restart of Postgres that is shorter than their timeout fails none of them.
+ * at once.  After a failure attempts are spaced out; queries wait meanwhile,
+ * so a restart of Postgres that is shorter than their timeout fails none.
  */
 
 #include "ngx_cqrs_pg_pool.h"

@@ -19,7 +19,7 @@
 
 typedef struct {
     ngx_array_t                     *schemas;    /* of ngx_str_t */
-    ngx_http_complex_value_t        *relation;   /* NULL: the rest of the URI */
+    ngx_http_complex_value_t        *relation;   /* NULL: the URI's rest */
     ngx_int_t                        max_rows;
     ngx_cqrs_pg_t                   *postgres;
     ngx_cqrs_catalog_t              *catalog;

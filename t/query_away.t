@@ -94,7 +94,12 @@ subtest 'when it hangs' => sub {
 subtest 'when a worker starts without it' => sub {
     $services->stop('postgres');
     $nginx->reload;
+    my $left = Cqrs::Http->new($nginx->port);
+    $left->send_request('GET', "/api$row");
+    $left->close;
     is($http->get("/api$row")->{status}, 503, 'a request is answered 503');
+    $nginx->wait_log(qr/client prematurely closed connection/);
+    pass('one that leaves before is forgotten');
     $services->start('postgres');
     wait_until { $http->get("/api$row")->{status} == 200 } 5, 'answers again';
     pass('and the next ones by rows');

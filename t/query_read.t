@@ -339,3 +339,10 @@ location /api/ {
 GET /api/cheap?id=eq.1&select=id
 --- response_body chomp
 [{"id":1}]
+
+
+=== TEST 37: SQL that is too long to be prepared
+--- request eval
+"GET /api/items?id=eq.1&select=" . join(",", ("id") x 900)
+--- response_body eval
+"[{" . join(",", (q("id":1)) x 900) . "}]"
