@@ -343,6 +343,6 @@ GET /api/cheap?id=eq.1&select=id
 
 === TEST 37: SQL that is too long to be prepared
 --- request eval
-"GET /api/items?id=eq.1&select=" . join(",", ("id") x 900)
+"GET /api/items?id=eq.1&select=" . CORE::join(",", ("id") x 900)
 --- response_body eval
-"[{" . join(",", (q("id":1)) x 900) . "}]"
+"[{" . CORE::join(",", (q("id":1)) x 900) . "}]"
