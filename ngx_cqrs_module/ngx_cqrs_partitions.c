@@ -4,9 +4,11 @@
  */
 
 /*
- * The number is fixed when the store is installed, so a worker asks until it
- * has been answered and never again.  A question that nobody waits for any
- * more is cancelled: a worker that exits would wait for the answer.
+ * The number is fixed when the store is installed, so it is kept in shared
+ * memory, and outlives workers and reloads: commands are taken while Postgres
+ * is away.  Each worker asks when it starts, and until it has been answered.
+ * A question that nobody waits for any more is cancelled: a worker that exits
+ * would wait for the answer.
  */
 
 #include "ngx_cqrs_partitions.h"
@@ -19,13 +21,15 @@
 
 struct ngx_cqrs_partitions_s {
     ngx_cqrs_pg_t     *pg;
-    ngx_uint_t         known;
+    ngx_shm_zone_t    *zone;          /* its data: the number, 0: unknown */
     ngx_queue_t        waiters;
     ngx_uint_t         nwaiters;
     ngx_cqrs_pg_op_t  *op;            /* the question, while it is asked */
 };
 
 
+static ngx_int_t ngx_cqrs_partitions_init_zone(ngx_shm_zone_t *zone,
+    void *old);
 static ngx_int_t ngx_cqrs_partitions_ask(ngx_cqrs_partitions_t *partitions);
 static void ngx_cqrs_partitions_answer(ngx_cqrs_pg_status_e status,
     PGresult *result, void *data);
@@ -33,9 +37,14 @@ static ngx_uint_t ngx_cqrs_partitions_read(PGresult *result);
 static void ngx_cqrs_partitions_timer_handler(ngx_event_t *ev);
 
 
+/* Its address says whose the shared memory is. */
+static ngx_uint_t  ngx_cqrs_partitions_tag;
+
+
 ngx_cqrs_partitions_t *
 ngx_cqrs_partitions_create(ngx_conf_t *cf, ngx_cqrs_pg_t *pg)
 {
+    ngx_str_t               name, *label;
     ngx_cqrs_partitions_t  *partitions;
 
     partitions = ngx_pcalloc(cf->pool, sizeof(ngx_cqrs_partitions_t));
@@ -43,11 +52,59 @@ ngx_cqrs_partitions_create(ngx_conf_t *cf, ngx_cqrs_pg_t *pg)
         return NULL;
     }
 
+    label = ngx_cqrs_pg_label(pg);
+
+    name.data = ngx_pnalloc(cf->pool,
+                            sizeof("cqrs_partitions ") - 1 + label->len);
+    if (name.data == NULL) {
+        return NULL;
+    }
+
+    name.len = ngx_sprintf(name.data, "cqrs_partitions %V", label) - name.data;
+
+    partitions->zone = ngx_shared_memory_add(cf, &name, 8 * ngx_pagesize,
+                                             &ngx_cqrs_partitions_tag);
+    if (partitions->zone == NULL) {
+        return NULL;
+    }
+
+    partitions->zone->init = ngx_cqrs_partitions_init_zone;
     partitions->pg = pg;
 
     ngx_queue_init(&partitions->waiters);
 
     return partitions;
+}
+
+
+static ngx_int_t
+ngx_cqrs_partitions_init_zone(ngx_shm_zone_t *zone, void *old)
+{
+    ngx_slab_pool_t  *pool;
+
+    pool = (ngx_slab_pool_t *) zone->shm.addr;
+
+    if (old) {
+        zone->data = old;              /* as it was before the reload */
+        return NGX_OK;
+    }
+
+    if (zone->shm.exists) {
+        zone->data = pool->data;
+        return NGX_OK;
+    }
+
+    pool->data = ngx_slab_calloc(pool, sizeof(ngx_atomic_t));
+    zone->data = pool->data;
+
+    return pool->data ? NGX_OK : NGX_ERROR;
+}
+
+
+void
+ngx_cqrs_partitions_start(ngx_cqrs_partitions_t *partitions)
+{
+    (void) ngx_cqrs_partitions_ask(partitions);
 }
 
 
@@ -61,7 +118,7 @@ ngx_cqrs_partitions_store(ngx_cqrs_partitions_t *partitions)
 ngx_uint_t
 ngx_cqrs_partitions_known(ngx_cqrs_partitions_t *partitions)
 {
-    return partitions->known;
+    return *(ngx_atomic_t *) partitions->zone->data;
 }
 
 
@@ -146,6 +203,7 @@ ngx_cqrs_partitions_answer(ngx_cqrs_pg_status_e status, PGresult *result,
     void *data)
 {
     char                          *message;
+    ngx_uint_t                     n;
     ngx_queue_t                   *q, waiters;
     ngx_cqrs_partitions_t         *partitions = data;
     ngx_cqrs_partitions_waiter_t  *waiter;
@@ -153,9 +211,12 @@ ngx_cqrs_partitions_answer(ngx_cqrs_pg_status_e status, PGresult *result,
     partitions->op = NULL;
 
     if (status == NGX_CQRS_PG_OK) {
-        partitions->known = ngx_cqrs_partitions_read(result);
+        n = ngx_cqrs_partitions_read(result);
 
-        if (partitions->known == 0) {
+        if (n) {
+            *(ngx_atomic_t *) partitions->zone->data = n;
+
+        } else {
             ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
                           "postgres \"%V\": the store does not say "
                           "how many partitions it has",
@@ -188,7 +249,7 @@ ngx_cqrs_partitions_answer(ngx_cqrs_pg_status_e status, PGresult *result,
 
         ngx_cqrs_partitions_cancel(waiter);
 
-        waiter->handler(partitions->known, waiter->data);
+        waiter->handler(ngx_cqrs_partitions_known(partitions), waiter->data);
     }
 }
 

@@ -4,8 +4,8 @@
  */
 
 /*
- * How many partitions the store has.  It is asked once per worker; who comes
- * before the answer waits for it.
+ * How many partitions the store has.  It is asked once per worker, and what it
+ * said is known to all; who comes before the first answer waits for it.
  */
 
 #ifndef NGX_CQRS_PARTITIONS_H
@@ -39,6 +39,9 @@ typedef struct {
 /* One for each store; allocated from cf->pool. */
 ngx_cqrs_partitions_t *ngx_cqrs_partitions_create(ngx_conf_t *cf,
     ngx_cqrs_pg_t *pg);
+
+/* Asks the store, without waiting; called in a worker that starts. */
+void ngx_cqrs_partitions_start(ngx_cqrs_partitions_t *partitions);
 
 /* The store it was made for. */
 ngx_cqrs_pg_t *ngx_cqrs_partitions_store(ngx_cqrs_partitions_t *partitions);

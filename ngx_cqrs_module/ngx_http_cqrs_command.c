@@ -46,6 +46,7 @@ typedef struct {
 } ngx_http_cqrs_command_ctx_t;
 
 
+static ngx_int_t ngx_http_cqrs_command_init_process(ngx_cycle_t *cycle);
 static ngx_int_t ngx_http_cqrs_command_handler(ngx_http_request_t *r);
 static void ngx_http_cqrs_command_body_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_cqrs_command_begin(ngx_http_request_t *r);
@@ -133,7 +134,7 @@ ngx_module_t  ngx_http_cqrs_command_module = {
     NGX_HTTP_MODULE,                       /* module type */
     NULL,                                  /* init master */
     NULL,                                  /* init module */
-    NULL,                                  /* init process */
+    ngx_http_cqrs_command_init_process,    /* init process */
     NULL,                                  /* init thread */
     NULL,                                  /* exit thread */
     NULL,                                  /* exit process */
@@ -144,6 +145,35 @@ ngx_module_t  ngx_http_cqrs_command_module = {
 
 static ngx_str_t  ngx_http_cqrs_command_id_name =
     ngx_string("cqrs_command_id");
+
+
+/* The store is asked before the first command, which then need not wait. */
+
+static ngx_int_t
+ngx_http_cqrs_command_init_process(ngx_cycle_t *cycle)
+{
+    ngx_uint_t                          i;
+    ngx_cqrs_partitions_t             **learned;
+    ngx_http_cqrs_command_main_conf_t  *mcf;
+
+    mcf = ngx_http_cycle_get_module_main_conf(cycle,
+                                              ngx_http_cqrs_command_module);
+
+    if (mcf == NULL
+        || (ngx_process != NGX_PROCESS_WORKER
+            && ngx_process != NGX_PROCESS_SINGLE))
+    {
+        return NGX_OK;
+    }
+
+    learned = mcf->learned.elts;
+
+    for (i = 0; i < mcf->learned.nelts; i++) {
+        ngx_cqrs_partitions_start(learned[i]);
+    }
+
+    return NGX_OK;
+}
 
 
 static ngx_int_t
