@@ -27,6 +27,8 @@
 
 static int consumer_notifier_connect(consumer_notifier_t *n);
 static consumer_pg_status_e consumer_notifier_begin(consumer_notifier_t *n);
+static consumer_pg_status_e consumer_notifier_forgotten(
+    consumer_notifier_t *n);
 static consumer_pg_status_e consumer_notifier_foreign(consumer_notifier_t *n,
     int64_t remembered);
 static consumer_pg_status_e consumer_notifier_read(consumer_notifier_t *n,
@@ -175,11 +177,6 @@ consumer_notifier_run(consumer_notifier_t *n)
         }
     }
 
-    if (n->sent == -1) {
-        n->retry_at = consumer_now() + CONSUMER_NOTIFIER_STANDBY;
-        return CONSUMER_PG_OK;
-    }
-
     rc = consumer_notifier_read(n, n->sent, &res);
     if (rc != CONSUMER_PG_OK) {
         return rc;
@@ -242,14 +239,7 @@ consumer_notifier_begin(consumer_notifier_t *n)
     }
 
     if (remembered == -1) {
-
-        /* it has forgotten, or is new */
-
-        if (n->epoch[0] && n->sent < n->saved) {
-            n->sent = n->saved;
-        }
-
-        return CONSUMER_PG_OK;
+        return consumer_notifier_forgotten(n);
     }
 
     if (n->epoch[0] && remembered > n->saved) {
@@ -257,6 +247,41 @@ consumer_notifier_begin(consumer_notifier_t *n)
     }
 
     n->sent = remembered;
+
+    return CONSUMER_PG_OK;
+}
+
+
+/*
+ * Redis is new, or has lost everything: what we know ourselves is newer than
+ * the checkpoint, if we know anything.
+ */
+
+static consumer_pg_status_e
+consumer_notifier_forgotten(consumer_notifier_t *n)
+{
+    char                   partition[16];
+    PGresult              *res;
+    const char            *params[1];
+    consumer_pg_status_e   rc;
+
+    snprintf(partition, sizeof(partition), "%u", n->partition);
+
+    params[0] = partition;
+
+    rc = consumer_pg_query(n->pg, "select cqrs.read_checkpoint('redis', $1)",
+                           1, params, &res);
+
+    if (rc != CONSUMER_PG_OK) {
+        consumer_redis_cleanup(&n->redis);
+        return rc;
+    }
+
+    if (n->sent < consumer_pg_number(res, 0, 0)) {
+        n->sent = consumer_pg_number(res, 0, 0);
+    }
+
+    PQclear(res);
 
     return CONSUMER_PG_OK;
 }

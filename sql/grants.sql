@@ -16,6 +16,7 @@ grant execute on function
     cqrs.park(integer, bigint, jsonb, text, text),
     cqrs.read_notifications(integer, bigint, integer),
     cqrs.claim_checkpoint(text, integer, text),
+    cqrs.read_checkpoint(text, integer),
     cqrs.advance_checkpoint(text, integer, bigint, bigint),
     cqrs.read_events(integer, bigint, integer),
     cqrs.react(integer, bigint[])

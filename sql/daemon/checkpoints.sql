@@ -12,6 +12,16 @@ comment on function cqrs.claim_checkpoint(text, integer, text) is
     'Makes the caller the one who moves this checkpoint; returns its epoch and where to go on.';
 
 
+create or replace function cqrs.read_checkpoint(sink text, partition integer)
+    returns bigint language sql stable security definer set search_path = pg_catalog, pg_temp
+as $$
+    select coalesce(max(c.position), 0) from cqrs.checkpoints as c where c.sink = $1 and c.partition = $2
+$$;
+
+comment on function cqrs.read_checkpoint(text, integer) is
+    'Where the checkpoint stands, for one who does not move it; 0 before the first.';
+
+
 create or replace function cqrs.advance_checkpoint(sink text, partition integer, epoch bigint, "position" bigint)
     returns void language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $$
