@@ -315,6 +315,7 @@ my $complaints = join "\n", $browser->complaints;
 like $complaints, qr/probe/, 'an error on the console would have been seen';
 like $complaints, qr/Content Security Policy/, '... and a violation too';
 
+$browser->stop;
 $nginx->stop;
 $consumer->stop;
 

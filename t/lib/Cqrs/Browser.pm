@@ -21,12 +21,16 @@ use File::Temp qw(tempdir);
 use HTTP::Tiny;
 use JSON qw(decode_json encode_json);
 use POSIX qw(WNOHANG);
+use Scalar::Util qw(weaken);
 
+use Cqrs::Guard;
 use Cqrs::Paths qw(slurp);
 use Cqrs::Wait qw(wait_until);
 
 my $ELEMENT = 'element-6066-11e4-a52e-4f735466cecf';    # a constant of W3C's
 my $TIMEOUT = 15;
+
+my %alive;
 
 
 sub start {
@@ -40,6 +44,8 @@ sub start {
         screenshots => $args{screenshots},
         log         => [],
     }, $class;
+
+    $self->{guards} = [ Cqrs::Guard::add('rm', '-rf', $self->{dir}) ];
 
     $self->_start_driver;
     $self->_start_session;
@@ -71,6 +77,9 @@ sub _start_driver {
         $ENV{TMPDIR} = $self->{dir};
         exec $driver, '--port=0' or POSIX::_exit(127);
     }
+
+    push @{ $self->{guards} }, Cqrs::Guard::add('kill', -$self->{pid});
+    weaken($alive{ $self->{pid} } = $self);
 
     wait_until {
         ($self->{port}) = slurp($output) =~ /started successfully on port (\d+)/;
@@ -175,9 +184,19 @@ sub stop {
 
     eval { $self->command(DELETE => '') } if $self->{session};
 
-    kill TERM => -$self->{pid};
-    waitpid $self->{pid}, 0;
-    delete $self->{pid};
+    my $pid = delete $self->{pid};
+
+    delete $alive{$pid};
+    kill TERM => -$pid;
+
+    # the profile can be deleted when nobody writes to it any more
+
+    eval {
+        wait_until { waitpid($pid, WNOHANG); !kill 0, -$pid }
+            $TIMEOUT, 'the browser to leave';
+    } or kill KILL => -$pid;
+
+    Cqrs::Guard::remove($_) for @{ delete $self->{guards} };
 
     return;
 }
@@ -188,6 +207,11 @@ sub DESTROY {
     local ($@, $?);
     $self->stop;
     return;
+}
+
+
+END {
+    $_->DESTROY for grep { $_ } values %alive;
 }
 
 
