@@ -387,7 +387,7 @@ sub screenshot {
     my $png = $self->devtools('Page.captureScreenshot',
                               captureBeyondViewport => JSON::true);
 
-    CORE::open my $fh, '>:raw', "$dir/$name.png"
+    open my $fh, '>:raw', "$dir/$name.png"
         or croak "$dir/$name.png: $!";
     print {$fh} decode_base64($png->{data});
     close $fh or croak "$dir/$name.png: $!";
