@@ -14,7 +14,7 @@ use Bench::Proc;
 use Bench::Program;
 
 my $BATCH = 64;
-my $BATCHES_PER_SECOND = 32;               # of SECONDS: the size of the backlog
+my $BATCHES_PER_SECOND = 128;              # of SECONDS: the size of the backlog
 my $POLL  = 0.01;
 
 

@@ -13,7 +13,7 @@ use Bench::Proc;
 use Bench::Program;
 
 my $CONNECTIONS = 2_000;
-my $WINDOW      = 4 * $CONNECTIONS;        # deliveries under way
+my $WINDOW      = $CONNECTIONS;            # one message to each is under way
 my $CHANNEL     = 'bench:%ld';
 my $FLOOR       = 'Redis subscriber, send()';
 
