@@ -32,6 +32,7 @@ sub groups($self) {
 
     my $many = {
         name     => 'command, 64',
+        of       => 'POST',
         variants => {
             module        => sub { $self->_http($path, 64) },
             'librabbitmq' => sub { $self->_librabbitmq(64) },
@@ -46,6 +47,7 @@ sub groups($self) {
 
     my $alone = {
         name     => 'command, 1',
+        of       => 'POST',
         variants => {
             module        => sub { $self->_http($path, 1) },
             'librabbitmq' => sub { $self->_librabbitmq(1) },
@@ -67,7 +69,7 @@ sub _http($self, $path, $connections) {
         -p => $self->{nginx}->port, -c => $connections, -r => $STREAMS,
         -m => 'POST', -u => $path, -b => $BODY, -s => 202,
         -t => $self->{stand}->seconds,
-    ], $self->{stand}->patience, $self->{nginx}->pid, $self->{stand}->pid('rabbitmq'));
+    ], $self->{stand}->patience, nginx => $self->{nginx}->pid, $self->{stand}->pids('rabbitmq'));
 }
 
 
@@ -77,7 +79,7 @@ sub _librabbitmq($self, $outstanding) {
     return Bench::Program->once('amqp_floor', [
         -a => $self->{vhost}->url, -s => 'account-%ld', -r => $STREAMS, -b => $BODY,
         -w => $outstanding, -t => $self->{stand}->seconds,
-    ], $self->{stand}->patience, $self->{stand}->pid('rabbitmq'));
+    ], $self->{stand}->patience, $self->{stand}->pids('rabbitmq'));
 }
 
 

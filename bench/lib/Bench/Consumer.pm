@@ -34,6 +34,7 @@ sub groups($self) {
 
     return {
         name     => 'consumer',
+        of       => 'deposit',
         variants => {
             module => sub { $self->_module },
             $one   => sub { $self->_libpq(1) },
@@ -54,13 +55,13 @@ sub groups($self) {
 sub _module($self) {
     my $bank     = $self->{ours};
     my $consumer = $bank->consumer;
-    my @servers  = ($consumer->pid, $self->{stand}->pid(qw(postgres rabbitmq redis)));
 
     kill 'STOP', -$consumer->pid;
     $bank->publish($self->{commands});
 
     my $goal  = $bank->events + $self->{commands};
-    my $cpu   = Bench::Proc::cpu(@servers);
+    my $meter = Bench::Proc::meter(consumer => $consumer->pid,
+        $self->{stand}->pids(qw(postgres rabbitmq redis)));
     my $start = time;
     my $until = $start + $self->{stand}->patience;
 
@@ -74,7 +75,7 @@ sub _module($self) {
     my $result = {
         count   => $self->{commands},
         seconds => time - $start,
-        cpu     => Bench::Proc::cpu(@servers) - $cpu,
+        cpu_of  => $meter->(),
     };
 
     $consumer->stop;
@@ -87,7 +88,7 @@ sub _libpq($self, $window) {
     return Bench::Program->once('store_floor', [
         $self->{floor}->store, -b => $Bench::Bank::BODY,
         -n => $self->{commands}, -k => $BATCH, -w => $window,
-    ], $self->{stand}->patience, $self->{stand}->pid('postgres'));
+    ], $self->{stand}->patience, $self->{stand}->pids('postgres'));
 }
 
 

@@ -33,6 +33,7 @@ sub _group($self, $channels) {
 
     return {
         name     => "fan-out, $CONNECTIONS",
+        of       => $of,
         variants => {
             module => sub { $self->_module($channels) },
             $FLOOR => sub { $self->_floor($channels) },
@@ -57,7 +58,7 @@ sub _module($self, $channels) {
         }
 CONFIG
 
-    my $result = $self->_run($channels, $nginx->port, $nginx->worker_pids);
+    my $result = $self->_run($channels, $nginx->port, nginx => $nginx->worker_pids);
     $nginx->stop;
 
     return $result;
@@ -69,14 +70,14 @@ sub _floor($self, $channels) {
     my $floor = Bench::Program->start('fanout_floor',
         -p => $port, -a => $self->{redis}->url, -s => $CHANNEL);
 
-    my $result = $self->_run($channels, $port, $floor->pid);
+    my $result = $self->_run($channels, $port, floor => $floor->pid);
     $floor->stop;
 
     return $result;
 }
 
 
-sub _run($self, $channels, $port, $server) {
+sub _run($self, $channels, $port, $name, $server) {
     my $alone = Bench::Proc::memory($server);
 
     my $load = Bench::Program->start('ws_load',
@@ -84,10 +85,10 @@ sub _run($self, $channels, $port, $server) {
         -c => $CONNECTIONS, -r => $channels, -w => $WINDOW, -t => $self->{stand}->seconds);
 
     my $idle   = Bench::Proc::memory($server);
-    my $cpu    = Bench::Proc::cpu($server);
-    my $result = $load->run($self->{stand}->patience, $server, $self->{stand}->pid('redis'));
+    my $result = $load->run($self->{stand}->patience, $name => $server,
+        $self->{stand}->pids('redis'));
 
-    $result->{server_us} = (Bench::Proc::cpu($server) - $cpu) / $result->{count} * 1e6;
+    $result->{server_us} = $result->{cpu_of}{$name} / $result->{count} * 1e6;
     $result->{bytes}     = ($idle - $alone) / $CONNECTIONS;
 
     $load->stop;

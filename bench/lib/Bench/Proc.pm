@@ -6,10 +6,21 @@ use v5.36;
 use POSIX qw(sysconf _SC_CLK_TCK strftime);
 
 
-# Seconds of CPU that these processes, their descendants and all those whom they
-# have waited for have used until now.
-sub cpu(@roots) {
-    my (%children, %ticks);
+# Begins to measure, and returns what ends it: the seconds of CPU that each of
+# these (name => process), its descendants and those it has waited for have used
+# in between.
+sub meter(%roots) {
+    my $before = _cpu(%roots);
+
+    return sub {
+        my $after = _cpu(%roots);
+        return { map { $_ => $after->{$_} - $before->{$_} } keys %roots };
+    };
+}
+
+
+sub _cpu(%roots) {
+    my (%children, %ticks, %seconds);
 
     for my $file (glob '/proc/[0-9]*/stat') {
         my $text = _read($file) // next;               # it has just ended
@@ -20,16 +31,16 @@ sub cpu(@roots) {
         $ticks{$pid} = $field[11] + $field[12] + $field[13] + $field[14];
     }
 
-    my ($sum, %seen) = (0);
-    my @todo = @roots;
+    for my $name (keys %roots) {
+        my @todo = $roots{$name};
 
-    while (defined(my $pid = shift @todo)) {
-        next if $seen{$pid}++;
-        $sum += $ticks{$pid} // 0;
-        push @todo, @{ $children{$pid} // [] };
+        while (defined(my $pid = shift @todo)) {
+            $seconds{$name} += ($ticks{$pid} // 0) / sysconf(_SC_CLK_TCK);
+            push @todo, @{ $children{$pid} // [] };
+        }
     }
 
-    return $sum / sysconf(_SC_CLK_TCK);
+    return \%seconds;
 }
 
 

@@ -30,17 +30,16 @@ sub pid($self) { return $self->{pid} }
 
 
 # Lets it work, and returns its report, with the CPU seconds that it and the
-# given servers used meanwhile.
-sub run($self, $within, @servers) {
-    my $before = Bench::Proc::cpu($self->{pid}, @servers);
+# given servers (name => process) used meanwhile.
+sub run($self, $within, %servers) {
+    my $meter = Bench::Proc::meter(%servers, client => $self->{pid});
 
     print { $self->{in} } "go\n";
     $self->{in}->flush;
 
     my $report = JSON::decode_json($self->_line($within));
-    $report->{cpu} = Bench::Proc::cpu($self->{pid}, @servers) - $before;
 
-    return $report;
+    return { %$report, cpu_of => $meter->() };
 }
 
 
@@ -54,9 +53,9 @@ sub stop($self) {
 
 
 # A whole life.
-sub once($class, $name, $args, $within, @servers) {
+sub once($class, $name, $args, $within, %servers) {
     my $self   = $class->start($name, @$args);
-    my $report = $self->run($within, @servers);
+    my $report = $self->run($within, %servers);
     $self->stop;
 
     return $report;

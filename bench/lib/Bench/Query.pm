@@ -41,6 +41,7 @@ sub groups($self) {
 
     my $many = {
         name     => 'query, 64',
+        of       => 'one row',
         variants => {
             module                       => sub { $self->_http($row, $KEYS, 64) },
             "libpq x$POOL"               => sub { $self->_libpq($ROW, 'account-%ld', $KEYS, $POOL, 1) },
@@ -63,6 +64,7 @@ sub groups($self) {
 
     my $alone = {
         name     => 'query, 1',
+        of       => 'one row',
         variants => {
             module             => sub { $self->_http($row, $KEYS, 1) },
             'libpq'            => sub { $self->_libpq($ROW, 'account-%ld', $KEYS, 1, 1) },
@@ -76,6 +78,7 @@ sub groups($self) {
 
     my $pages = {
         name     => 'query, 64',
+        of       => 'page of 100',
         variants => {
             module                   => sub { $self->_http($page, $KEYS / 100, 64) },
             "libpq x$POOL, json_agg" => sub { $self->_libpq(_json($PAGE), '%ld', $KEYS / 100, $POOL, 1) },
@@ -101,7 +104,7 @@ sub _http($self, $path, $keys, $connections) {
     return Bench::Program->once('http_load', [
         -p => $self->{nginx}->port, -c => $connections, -r => $keys, -u => $path,
         -t => $self->{stand}->seconds,
-    ], $self->{stand}->patience, $self->{nginx}->pid, $self->{stand}->pid('postgres'));
+    ], $self->{stand}->patience, nginx => $self->{nginx}->pid, $self->{stand}->pids('postgres'));
 }
 
 
@@ -109,7 +112,7 @@ sub _libpq($self, $sql, $key, $keys, $connections, $window) {
     return Bench::Program->once('pg_floor', [
         -d => $self->{database}->conninfo, -q => $sql, -k => $key, -r => $keys,
         -c => $connections, -w => $window, -t => $self->{stand}->seconds,
-    ], $self->{stand}->patience, $self->{stand}->pid('postgres'));
+    ], $self->{stand}->patience, $self->{stand}->pids('postgres'));
 }
 
 

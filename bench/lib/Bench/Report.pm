@@ -50,10 +50,30 @@ sub _values($results, $row, $side) {
 
 
 sub median(@values) {
-    @values or return;
+    return undef if !@values;              # in a list too
     my @sorted = sort { $a <=> $b } @values;
 
     return ($sorted[$#sorted / 2] + $sorted[@sorted / 2]) / 2;
+}
+
+
+# By whom the CPU time of each variant was used, in us for each thing done.
+sub shares($groups, $results) {
+    my @names = qw(client nginx consumer floor postgres rabbitmq redis);
+    my @lines = ([ 'path', 'variant', @names ]);
+
+    for my $i (0 .. $#$groups) {
+        for my $variant (sort keys %{ $results->[$i] }) {
+            my @runs = @{ $results->[$i]{$variant} };
+
+            push @lines, [ "$groups->[$i]{name}, $groups->[$i]{of}", $variant, map {
+                my $name = $_;
+                _number(median(grep { defined } map { $_->{cpu_us_of}{$name} } @runs));
+            } @names ];
+        }
+    }
+
+    return _lines('llrrrrrrr', @lines);
 }
 
 
@@ -63,7 +83,7 @@ sub table($rows) {
     for my $row (@$rows) {
         push @lines, [
             $row->{group},
-            "$row->{what}" . ($row->{better} eq 'more' ? ' (more is better)' : ''),
+            $row->{what} . ($row->{better} eq 'more' ? ' (more is better)' : ''),
             _number($row->{ours_value}),
             _number($row->{floor_value}),
             defined $row->{ratio} ? sprintf('%.2f', $row->{ratio}) : '-',
@@ -73,11 +93,26 @@ sub table($rows) {
         ];
     }
 
-    my @width = map { my $i = $_; max map { length $_->[$i] } @lines } 0 .. 6;
-    my $format = "%-$width[0]s  %-$width[1]s  %$width[2]s  %$width[3]s"
-               . "  %$width[4]s  %$width[5]s  %s\n";
+    return _lines('llrrrrl', @lines);
+}
 
-    return join '', map { sprintf $format, @$_ } @lines;
+
+# Columns, to the left or to the right.
+sub _lines($sides, @lines) {
+    my $text = '';
+    my @side = split //, $sides;
+    my @width = map { my $i = $_; max map { length $_->[$i] } @lines } 0 .. $#side;
+
+    for my $line (@lines) {
+        my @cells = map {
+            my $pad = ' ' x ($width[$_] - length $line->[$_]);
+            $side[$_] eq 'l' ? $line->[$_] . $pad : $pad . $line->[$_];
+        } 0 .. $#side;
+
+        $text .= join('  ', @cells) =~ s/ +$//r . "\n";
+    }
+
+    return $text;
 }
 
 

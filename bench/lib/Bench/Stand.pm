@@ -44,8 +44,8 @@ sub services($self) { return $self->{services} }
 sub seconds($self)  { return $self->{seconds} }
 sub patience($self) { return $self->{seconds} + 60 }
 
-# The process of a server, of which all its others are descendants.
-sub pid($self, @names) { return map { $self->{pids}{$_} } @names }
+# Servers by name, each with the process of which all its others are descendants.
+sub pids($self, @names) { return map { $_ => $self->{pids}{$_} } @names }
 
 
 sub _pids($self) {

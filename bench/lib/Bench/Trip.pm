@@ -48,6 +48,7 @@ CONFIG
 sub groups($self) {
     return {
         name     => 'trip, 1',
+        of       => 'trip',
         variants => {
             module => sub { $self->_module },
             $FLOOR => sub { $self->_hops },
@@ -75,8 +76,8 @@ sub _module($self) {
         -p => $self->{nginx}->port, -u => '/accounts/1/deposit', -w => '/notifications',
         -h => "Authorization: Bearer $token\r\n", -b => $Bench::Bank::BODY,
         -t => $self->{stand}->seconds,
-    ], $self->{stand}->patience, $self->{nginx}->pid, $self->{consumer}->pid,
-       $self->{stand}->pid(qw(postgres rabbitmq redis)));
+    ], $self->{stand}->patience, nginx => $self->{nginx}->pid, consumer => $self->{consumer}->pid,
+       $self->{stand}->pids(qw(postgres rabbitmq redis)));
 }
 
 
@@ -87,7 +88,7 @@ sub _hops($self) {
         -a => $bank->vhost->url, -q => 'cqrs.commands.0', -d => $bank->database->conninfo,
         -e => $bank->redis->url, -s => 'account-1', -P => 1, -i => $Bench::Bank::USER,
         -b => $Bench::Bank::BODY, -t => $self->{stand}->seconds,
-    ], $self->{stand}->patience, $self->{stand}->pid(qw(postgres rabbitmq redis)));
+    ], $self->{stand}->patience, $self->{stand}->pids(qw(postgres rabbitmq redis)));
 }
 
 
