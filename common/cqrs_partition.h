@@ -3,7 +3,7 @@
  * Copyright (C) The ngx_cqrs authors
  */
 
-/* Which partition a stream belongs to; the same as cqrs.partition_of() in SQL. */
+/* The partition of a stream; the same as cqrs.partition_of() in SQL. */
 
 #ifndef CQRS_PARTITION_H
 #define CQRS_PARTITION_H

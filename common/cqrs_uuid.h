@@ -21,14 +21,14 @@ typedef struct {
 } cqrs_uuid_t;
 
 
-/* Version 7: milliseconds since 1970 and ten random bytes, both the caller's. */
+/* Version 7: milliseconds since 1970 and ten random bytes of the caller. */
 void cqrs_uuid_v7(cqrs_uuid_t *uuid, uint64_t msec, const uint8_t random[10]);
 
 /* Version 8: the same parent and name give the same id, see docs/wire.md. */
 void cqrs_uuid_derive(cqrs_uuid_t *uuid, const cqrs_uuid_t *parent,
     const void *name, size_t len);
 
-/* Reads the usual text of 36 characters, either case; 0, or -1 if it is none. */
+/* Reads the usual 36 characters, in either case; 0, or -1 if it is none. */
 int cqrs_uuid_parse(cqrs_uuid_t *uuid, const char *text, size_t len);
 
 /* Writes 36 characters in lower case, and no NUL. */

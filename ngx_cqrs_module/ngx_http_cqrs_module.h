@@ -3,6 +3,8 @@
  * Copyright (C) The ngx_cqrs authors
  */
 
+/* Which Postgres, RabbitMQ and Redis a location uses. */
+
 #ifndef NGX_HTTP_CQRS_MODULE_H
 #define NGX_HTTP_CQRS_MODULE_H
 
