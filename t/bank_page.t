@@ -16,7 +16,7 @@ use Cqrs::Browser;
 use Cqrs::Consumer;
 use Cqrs::Http;
 use Cqrs::Nginx;
-use Cqrs::Paths qw(root slurp);
+use Cqrs::Paths qw(root slurp spew);
 use Cqrs::Services;
 use Cqrs::Wait qw(wait_until);
 
@@ -291,6 +291,26 @@ $nginx->start;
 $first->wait_text('#connection', qr/Live/, 30);
 balance_is($first, 'alice-holiday', '€85.00',
     'who was away for longer than the history fetches everything anew');
+
+
+# --- a token that is no longer good ---
+
+my $tokens = slurp("$dir/tokens.json");
+
+$tokens =~ s/\Q$token{carol}/$token{carol}x/;
+spew("$dir/tokens.json", $tokens);
+
+my $carol = $browser->open("$url/#carol");
+
+like $carol->wait_text('#welcome-problem', qr/\S/), qr/token|sign-in/,
+    'who is not let in reads why';
+
+$tokens =~ s/\Q$token{carol}x/$token{carol}/;
+spew("$dir/tokens.json", $tokens);
+
+$carol->click(q{.user[href='#carol']});
+like $carol->wait_text('#connection', qr/Live/), qr/Live/,
+    '... and may try again';
 
 
 # --- secrets, and the test itself ---

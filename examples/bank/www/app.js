@@ -20,6 +20,10 @@ async function signIn(why = '') {
     session?.close();
     session = null;
 
+    if (why) {
+        history.replaceState(null, '', location.pathname);
+    }
+
     const user = decodeURIComponent(location.hash.slice(1));
     let tokens;
 
@@ -33,7 +37,7 @@ async function signIn(why = '') {
     const mine = tokens.find((entry) => entry.user === user);
     const users = tokens.map((entry) => entry.user);
 
-    if (!mine || why) {
+    if (!mine) {
         view.showWelcome(users, why);
         return;
     }
@@ -75,7 +79,7 @@ $('move-form').addEventListener('submit', (event) => {
     const { type, amount, to } = Object.fromEntries(
         new FormData(event.target));
 
-    session.send(type, session.selected, {
+    session.send(type, session.books.selected, {
         amount: Number(amount),
         ...(type === 'transfer' && { to }),
     });
@@ -85,7 +89,7 @@ $('move-form').addEventListener('submit', (event) => {
 $('move-form').addEventListener('change', ({ target }) => {
     if (target.name === 'type') {
         view.showMoveKind(target.value);
-        session.lookForPayees();
+        session.books.refresh(null);     /* others may have opened some */
     }
 });
 

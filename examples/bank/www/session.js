@@ -1,19 +1,16 @@
 /*
  * A signed-in user.
  *
- * A session sends commands, keeps each until its outcome is told, and fetches
- * anew what a notification says has changed.  Nothing is assumed: a balance on
- * the page is one that a query has answered.
+ * A session sends commands, keeps each until its outcome is told, and has the
+ * books fetch what a notification says has changed.
  */
 
 import { Problem, client, randomKey } from './api.js';
+import { Books } from './books.js';
 import { Live } from './live.js';
 import * as say from './say.js';
 import * as view from './view.js';
 
-const TRANSACTIONS = 12;
-const FEW = 4;                  /* changed accounts that are fetched singly */
-const AGAIN = 3_000;
 const SLOW = 6_000;
 const RESUMED = 4_000;
 
@@ -24,21 +21,13 @@ export class Session {
     #user;
     #signOut;
     #bank;
+    #books;
     #live;
     #closed = false;
-
-    #accounts = new Map();
-    #payees = new Map();        /* everybody's accounts: owner and name */
-    #selected = null;
 
     #pending = new Map();       /* commands without outcome, by id */
     #sending = 0;               /* POSTs whose answer, so their id, is not in */
     #early = new Map();         /* outcomes that overtook the answer, by id */
-
-    #changed = new Set();       /* accounts to fetch; null: all */
-    #round = Promise.resolve(); /* the last round of queries, running or not */
-    #next = null;               /* the one that has not begun */
-    #again = 0;
 
 
     /* signOut(why) is called when the server no longer takes the token. */
@@ -47,7 +36,10 @@ export class Session {
         this.#signOut = signOut;
         this.#bank = client(token);
 
-        this.#refresh(null);
+        this.#books = new Books(this.#bank, user, {
+            busy: (account) => this.#isBusy(account),
+            failed: (problem) => this.#failed(problem),
+        });
 
         this.#live = new Live(token, {
             state: (state, seconds) => this.#connection(state, seconds),
@@ -59,43 +51,13 @@ export class Session {
 
     close() {
         this.#closed = true;
-        clearTimeout(this.#again);
+        this.#books.close();
         this.#live.close();
     }
 
 
-    get selected() {
-        return this.#selected;
-    }
-
-
-    /* What an account is called here, as far as we know it. */
-    #label = (id) => {
-        const payee = this.#payees.get(id);
-
-        return !payee ? id
-            : payee.owner === this.#user ? payee.name
-            : `${say.named(payee.owner)}'s ${payee.name}`;
-    };
-
-
-    /* A name for the next account that is not taken yet. */
-    get #suggestion() {
-        return say.ACCOUNT_NAMES.find((name) =>
-            !this.#payees.has(say.accountId(this.#user, name))) ?? 'Another';
-    }
-
-
-    select(account) {
-        this.#selected = account;
-        this.#show();
-        this.#refresh(account);
-    }
-
-
-    /* Others may have opened accounts that nobody told us of. */
-    lookForPayees() {
-        this.#refresh(null);
+    get books() {
+        return this.#books;
     }
 
 
@@ -111,7 +73,8 @@ export class Session {
 
     /* Sends a command and shows its life in the feed. */
     send(type, account, body) {
-        const sentence = say.commandSentence(type, account, this.#label, body);
+        const sentence = say.commandSentence(type, account,
+                                             this.#books.label, body);
 
         return this.#post({
             type, account, body, sentence,
@@ -173,7 +136,7 @@ export class Session {
             return;
         }
 
-        this.#show();
+        this.#books.show();
 
         setTimeout(() => {
             if (this.#pending.has(id) && !command.unknown) {
@@ -205,6 +168,12 @@ export class Session {
         } else if (problem.status === 0 || problem.status >= 429) {
             view.offerAgain(command.item, () => this.#post(command));
         }
+    }
+
+
+    #isBusy(account) {
+        return Array.from(this.#pending.values()).some((command) =>
+            command.account === account && !command.unknown);
     }
 
 
@@ -255,19 +224,15 @@ export class Session {
         ];
 
         view.showTrip(sentence, legs);
-        this.#show();
+        this.#books.show();
 
         if (!done) {
             return;
         }
 
-        if (type === 'open') {
-            this.#selected = account;
-        }
-
         const from = performance.now();
 
-        await this.#refresh(type === 'open' ? null : account);
+        await this.#books.refresh(type === 'open' ? null : account);
 
         const fetched = performance.now() - from;
 
@@ -275,6 +240,10 @@ export class Session {
             name: 'get', from: told, to: told + fetched,
             text: say.took(fetched),
         }]);
+
+        if (type === 'open') {
+            this.#books.selected = account;
+        }
     }
 
 
@@ -285,7 +254,7 @@ export class Session {
         const done = outcome === 'completed';
 
         const item = view.addItem(say.icon(data.command),
-            say.commandSentence(data.command, account, this.#label),
+            say.commandSentence(data.command, account, this.#books.label),
             new Date(time));
 
         item.dataset.command = data.id;
@@ -298,19 +267,19 @@ export class Session {
         });
 
         if (done) {
-            this.#refresh(data.command === 'open' ? null : account);
+            this.#books.refresh(data.command === 'open' ? null : account);
         }
     }
 
 
     /* What the domain has to say beyond the outcome of a command. */
     #news(event) {
-        const { icon, sentence, account } = say.news(event, this.#label);
+        const { icon, sentence, account } = say.news(event, this.#books.label);
         const item = view.addItem(icon, sentence, new Date(event.time));
 
         item.dataset.news = event.type;
         view.announce(sentence);
-        this.#refresh(account);
+        this.#books.refresh(account);
     }
 
 
@@ -323,7 +292,16 @@ export class Session {
             });
         }
 
-        this.#refresh(null);
+        this.#books.refresh(null);
+    }
+
+
+    #failed({ status, message }) {
+        if (status === 401) {
+            this.#signOut(message);
+        } else {
+            view.showProblem(`${message} What you see may be out of date.`);
+        }
     }
 
 
@@ -341,7 +319,7 @@ export class Session {
 
             /* a browser doesn't say why it got no socket; a query does */
             if (seconds > 1) {
-                this.#refresh(null);
+                this.#books.refresh(null);
             }
             return;
 
@@ -358,149 +336,5 @@ export class Session {
             view.showConnection(state, state === 'live' ? 'Live'
                                                         : 'Connecting');
         }
-    }
-
-
-    /* --- queries --- */
-
-    /*
-     * Fetches an account (null: all) and what hangs on it.  What changes while
-     * a round of queries is under way goes into the next, so a burst of
-     * notifications costs few queries.
-     */
-    #refresh(account) {
-        const begin = () => {
-            this.#next = null;
-            return this.#fetchChanged();
-        };
-
-        this.#changed.add(account);
-        this.#next ??= this.#round.then(begin, begin);
-        this.#round = this.#next;
-
-        return this.#next;
-    }
-
-
-    async #fetchChanged() {
-        const changed = this.#changed;
-        const all = changed.has(null) || changed.size > FEW;
-
-        this.#changed = new Set();
-
-        if (this.#closed) {
-            return;
-        }
-
-        try {
-            await (all ? this.#fetchAll()
-                       : Promise.all(Array.from(changed,
-                                                (id) => this.#fetch(id))));
-
-            if (all || changed.has(this.#selected)) {
-                await this.#fetchTransactions();
-            }
-
-            view.showProblem('');
-
-        } catch (problem) {
-            this.#unanswered(problem);
-        }
-
-        this.#show();
-    }
-
-
-    #unanswered(problem) {
-        if (!(problem instanceof Problem)) {
-            throw problem;
-        }
-
-        if (this.#closed) {
-            return;
-        }
-
-        if (problem.status === 401) {
-            this.#signOut(problem.message);
-            return;
-        }
-
-        view.showProblem(`${problem.message} What you see may be out of date.`);
-        clearTimeout(this.#again);
-        this.#again = setTimeout(() => this.#refresh(null), AGAIN);
-    }
-
-
-    async #fetchAll() {
-        const [own, payees] = await Promise.all([
-            this.#bank.query('accounts', {
-                select: 'id,owner,name,balance',
-                owner: `eq.${this.#user}`,
-                order: 'opened_at,id',
-            }),
-            this.#bank.query('payees', {
-                select: 'id,owner,name',
-                order: 'owner,name',
-            }),
-        ]);
-
-        this.#accounts = new Map(own.rows.map((row) => [row.id, row]));
-        this.#payees = new Map(payees.rows.map((row) => [row.id, row]));
-
-        if (!this.#accounts.has(this.#selected)) {
-            this.#selected = own.rows[0]?.id ?? null;
-        }
-    }
-
-
-    async #fetch(id) {
-        const { rows: [row] } = await this.#bank.query('accounts', {
-            select: 'id,owner,name,balance',
-            id: `eq.${id}`,
-        });
-
-        if (row?.owner === this.#user) {
-            this.#accounts.set(id, row);
-        }
-    }
-
-
-    async #fetchTransactions() {
-        const account = this.#selected;
-
-        if (account === null) {
-            view.showTransactions(null, []);
-            return;
-        }
-
-        const { rows } = await this.#bank.query('transactions', {
-            select: 'at,type,amount,balance,counterparty',
-            account: `eq.${account}`,
-            order: 'version.desc',
-            limit: TRANSACTIONS,
-        });
-
-        if (account === this.#selected) {
-            view.showTransactions(this.#label(account), rows.map((row) =>
-                say.transaction(row, this.#label)));
-        }
-    }
-
-
-    #show() {
-        if (this.#closed) {
-            return;
-        }
-
-        const busy = new Set(Array.from(this.#pending.values())
-            .filter(({ unknown }) => !unknown).map(({ account }) => account));
-
-        view.showAccounts([...this.#accounts.values()], this.#selected, busy, {
-            select: (account) => this.select(account),
-            open: () => view.showOpenForm(this.#suggestion),
-        });
-        view.showMoveForm(this.#selected === null ? null
-                                                  : this.#label(this.#selected));
-        view.showPayees([...this.#payees.values()], this.#user, this.#selected);
     }
 }

@@ -167,7 +167,7 @@ export function showMoveKind(type) {
 /*
  * The cards of the user's accounts, in the given order.  A card that is there
  * already is changed, not made anew: it keeps the focus, and shows by how much
- * its balance moved.  busy is the set of accounts with a command under way;
+ * its balance moved.  busy(id) says whether a command is under way;
  * on.select(id) and on.open() are called by clicks.
  */
 export function showAccounts(accounts, selected, busy, on) {
@@ -181,7 +181,7 @@ export function showAccounts(accounts, selected, busy, on) {
         card.dataset.tone = toneOf(account.owner, i);
         showBalance(card, account.balance);
         card.setAttribute('aria-pressed', String(account.id === selected));
-        card.querySelector('.spinner').hidden = !busy.has(account.id);
+        card.querySelector('.spinner').hidden = !busy(account.id);
         return card;
     });
 
