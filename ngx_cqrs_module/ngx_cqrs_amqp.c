@@ -598,6 +598,10 @@ ngx_cqrs_amqp_confirmed(uint64_t tag, int multiple, int accepted, void *data)
     ngx_cqrs_amqp_t     *amqp = data;
     ngx_cqrs_amqp_op_t  *op;
 
+    /* the connection is good for something */
+
+    ngx_cqrs_backoff_reset(&amqp->conn.backoff);
+
     for ( ;; ) {
         op = multiple ? ngx_cqrs_amqp_first_sent(amqp)
                       : ngx_cqrs_amqp_find(amqp, (ngx_rbtree_key_t) tag);
