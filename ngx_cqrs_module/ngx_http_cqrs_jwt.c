@@ -46,12 +46,14 @@ typedef struct {
 
 
 typedef struct {
-    ngx_array_t  *keys;       /* by which the token was checked */
-    ngx_array_t  *from;
-    ngx_int_t     rc;         /* NGX_OK, NGX_DECLINED: none, NGX_ERROR: bad */
-    const char   *error;      /* why it is bad */
-    char         *text;       /* the claims; owned */
-    json_t       *claims;     /* the same; owned */
+    ngx_array_t               *keys;     /* by which the token was checked */
+    ngx_array_t               *from;
+    ngx_http_cqrs_jwt_from_t  *found;    /* where it was; NULL: nowhere */
+    ngx_str_t                  token;
+    ngx_int_t                  rc;       /* NGX_DECLINED: none, _ERROR: bad */
+    const char                *error;    /* why it is bad */
+    char                      *text;     /* the claims; owned */
+    json_t                    *claims;   /* the same; owned */
 } ngx_http_cqrs_jwt_ctx_t;
 
 
@@ -60,7 +62,8 @@ static ngx_http_cqrs_jwt_ctx_t *ngx_http_cqrs_jwt_check(ngx_http_request_t *r,
     ngx_http_cqrs_jwt_loc_conf_t *conf);
 static void ngx_http_cqrs_jwt_cleanup(void *data);
 static ngx_int_t ngx_http_cqrs_jwt_find(ngx_http_request_t *r,
-    ngx_array_t *from, ngx_str_t *token);
+    ngx_http_cqrs_jwt_ctx_t *ctx, ngx_http_cqrs_jwt_ctx_t *before);
+static void ngx_http_cqrs_jwt_hide(ngx_str_t *text, ngx_str_t *token);
 static ngx_int_t ngx_http_cqrs_jwt_bearer(ngx_http_request_t *r,
     ngx_str_t *token);
 static ngx_int_t ngx_http_cqrs_jwt_refuse(ngx_http_request_t *r,
@@ -175,6 +178,15 @@ ngx_http_cqrs_jwt_authorize(ngx_http_request_t *r)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
+    if (ctx->found && ctx->found->place == NGX_HTTP_CQRS_JWT_ARGUMENT) {
+
+        /* what is logged of the request from here on shows no token */
+
+        ngx_http_cqrs_jwt_hide(&r->request_line, &ctx->token);
+        ngx_http_cqrs_jwt_hide(&r->unparsed_uri, &ctx->token);
+        ngx_http_cqrs_jwt_hide(&r->args, &ctx->token);
+    }
+
     if (ctx->rc == NGX_OK
         || (ctx->rc == NGX_DECLINED && mode == NGX_HTTP_CQRS_JWT_OPTIONAL))
     {
@@ -266,17 +278,16 @@ ngx_http_cqrs_jwt_check(ngx_http_request_t *r,
     ngx_http_cqrs_jwt_loc_conf_t *conf)
 {
     ngx_array_t              *keys;
-    ngx_str_t                 token;
     ngx_pool_cleanup_t       *cln;
-    ngx_http_cqrs_jwt_ctx_t  *ctx;
+    ngx_http_cqrs_jwt_ctx_t  *ctx, *before;
 
     keys = (ngx_http_cqrs_jwt_mode(conf) == NGX_HTTP_CQRS_JWT_OFF)
            ? NULL : conf->keys;
 
-    ctx = ngx_http_get_module_ctx(r, ngx_http_cqrs_jwt_module);
+    before = ngx_http_get_module_ctx(r, ngx_http_cqrs_jwt_module);
 
-    if (ctx && ctx->keys == keys && ctx->from == conf->from) {
-        return ctx;
+    if (before && before->keys == keys && before->from == conf->from) {
+        return before;
     }
 
     cln = ngx_pool_cleanup_add(r->pool, sizeof(ngx_http_cqrs_jwt_ctx_t));
@@ -291,16 +302,15 @@ ngx_http_cqrs_jwt_check(ngx_http_request_t *r,
 
     ctx->keys = keys;
     ctx->from = conf->from;
-    ctx->rc = keys ? ngx_http_cqrs_jwt_find(r, conf->from, &token)
-                   : NGX_DECLINED;
+    ctx->rc = keys ? ngx_http_cqrs_jwt_find(r, ctx, before) : NGX_DECLINED;
 
     if (ctx->rc == NGX_ERROR) {
         return NULL;
     }
 
     if (ctx->rc == NGX_OK) {
-        ctx->error = ngx_http_cqrs_jwt_token_check(keys, &token, &ctx->text,
-                                                   &ctx->claims);
+        ctx->error = ngx_http_cqrs_jwt_token_check(keys, &ctx->token,
+                                                   &ctx->text, &ctx->claims);
         if (ctx->error) {
             ctx->rc = NGX_ERROR;
         }
@@ -322,19 +332,24 @@ ngx_http_cqrs_jwt_cleanup(void *data)
 }
 
 
-/* Finds a token and copies it, with a NUL; NGX_DECLINED: there is none. */
+/*
+ * Finds a token and copies it, with a NUL; NGX_DECLINED: there is none.  One
+ * that was hidden in the arguments is known from the check before.
+ */
 
 static ngx_int_t
-ngx_http_cqrs_jwt_find(ngx_http_request_t *r, ngx_array_t *from,
-    ngx_str_t *token)
+ngx_http_cqrs_jwt_find(ngx_http_request_t *r, ngx_http_cqrs_jwt_ctx_t *ctx,
+    ngx_http_cqrs_jwt_ctx_t *before)
 {
     u_char                    *copy;
     ngx_int_t                  rc;
+    ngx_str_t                 *token;
     ngx_uint_t                 i, n;
     ngx_http_cqrs_jwt_from_t  *f;
 
-    f = from ? from->elts : &ngx_http_cqrs_jwt_default_from;
-    n = from ? from->nelts : 1;
+    f = ctx->from ? ctx->from->elts : &ngx_http_cqrs_jwt_default_from;
+    n = ctx->from ? ctx->from->nelts : 1;
+    token = &ctx->token;
 
     for (i = 0; /* void */ ; i++) {
 
@@ -350,6 +365,19 @@ ngx_http_cqrs_jwt_find(ngx_http_request_t *r, ngx_array_t *from,
             break;
 
         case NGX_HTTP_CQRS_JWT_ARGUMENT:
+
+            if (before && before->found
+                && before->found->place == NGX_HTTP_CQRS_JWT_ARGUMENT
+                && before->found->name.len == f[i].name.len
+                && ngx_strncmp(before->found->name.data, f[i].name.data,
+                               f[i].name.len)
+                   == 0)
+            {
+                *token = before->token;
+                ctx->found = &f[i];
+                return NGX_OK;
+            }
+
             rc = ngx_http_arg(r, f[i].name.data, f[i].name.len, token);
             break;
 
@@ -360,6 +388,7 @@ ngx_http_cqrs_jwt_find(ngx_http_request_t *r, ngx_array_t *from,
         /* a cookie's place in the list is 0 or more */
 
         if (rc >= 0 && token->len) {
+            ctx->found = &f[i];
             break;
         }
     }
@@ -374,6 +403,22 @@ ngx_http_cqrs_jwt_find(ngx_http_request_t *r, ngx_array_t *from,
     token->data = copy;
 
     return NGX_OK;
+}
+
+
+static void
+ngx_http_cqrs_jwt_hide(ngx_str_t *text, ngx_str_t *token)
+{
+    u_char  *p, *last;
+
+    last = text->data + text->len;
+
+    for (p = text->data; p + token->len <= last; p++) {
+
+        if (ngx_memcmp(p, token->data, token->len) == 0) {
+            ngx_memset(p, '*', token->len);
+        }
+    }
 }
 
 

@@ -53,7 +53,7 @@ my $nginx = Cqrs::Nginx->new(http => <<"END");
         location /optional { $handler cqrs_jwt optional; }
         location /off      { $handler cqrs_jwt off; }
         location /cookie   { $handler cqrs_jwt_from cookie:auth header; }
-        location /argument { $handler cqrs_jwt_from argument:token; }
+        location /argument { $handler cqrs_jwt_from argument:token; access_log $dir/access.log; }
         location /exact    { $handler cqrs_jwt_key HS256 file:$dir/exact; }
         location /hs384    { $handler cqrs_jwt_key HS384 file:$dir/secret; }
         location /hs512    { $handler cqrs_jwt_key HS512 file:$dir/secret; }
@@ -257,6 +257,15 @@ subtest 'places' => sub {
     is(bearer($good, '/argument')->{status}, 401, 'no header where it is not named');
     is($http->get("/?token=$good")->{status}, 401, 'no argument either');
     refused($http->get("/argument?token=$bad"), 'not accepted', 'a bad argument');
+
+    is($http->request('POST', "/argument?token=$good&a=b",
+            { 'Content-Type' => 'application/json' }, '{}')->{status},
+        503, 'an argument, and an error');
+    unlike($nginx->log, qr/\Q$good\E/, 'the error log does not show it');
+    open my $log, '<', "$dir/access.log" or die "access.log: $!";
+    my @lines = <$log>;
+    is(scalar(grep { /token=\*+/ } @lines), 3, 'the access log has stars for it');
+    is(scalar(grep { /\Q$good\E|\Q$bad\E/ } @lines), 0, 'in every line');
     unlike($nginx->log, qr/\Q$bad\E/, 'a token is not in the error log');
 };
 
