@@ -158,7 +158,11 @@ ngx_cqrs_amqp_conn_open(ngx_cqrs_amqp_conn_t *conn)
     c->read->handler = ngx_cqrs_amqp_conn_read_handler;
     c->write->handler = ngx_cqrs_amqp_conn_write_handler;
 
-    ngx_add_timer(&conn->timer, conn->conf->timeout);
+    /* a message that waits shall live to see a second address tried */
+
+    ngx_add_timer(&conn->timer, conn->conf->servers.nelts > 1
+                                ? conn->conf->timeout / 2
+                                : conn->conf->timeout);
 
     if (rc == NGX_OK) {
         ngx_cqrs_amqp_conn_write_handler(c->write);
@@ -348,6 +352,10 @@ ngx_cqrs_amqp_conn_send(ngx_cqrs_amqp_conn_t *conn)
     c = conn->peer.connection;
 
     if (conn->state == NGX_CQRS_AMQP_CONN_CONNECTING) {
+
+        if (!c->write->ready) {
+            return NGX_OK;
+        }
 
         if (ngx_cqrs_amqp_conn_connected(c) != NGX_OK) {
             return NGX_ERROR;

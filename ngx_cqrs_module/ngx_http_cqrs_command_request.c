@@ -24,7 +24,7 @@
 #define NGX_HTTP_CQRS_COMMAND_VERSION_MAX  18       /* digits */
 
 
-static ngx_int_t ngx_http_cqrs_command_is_json(ngx_str_t *type);
+static ngx_uint_t ngx_http_cqrs_command_is_json(ngx_str_t *type);
 static ngx_int_t ngx_http_cqrs_command_body(ngx_http_request_t *r,
     ngx_str_t *body);
 static ngx_int_t ngx_http_cqrs_command_body_copy(ngx_http_request_t *r,
@@ -186,7 +186,7 @@ ngx_http_cqrs_command_request_route(ngx_http_request_t *r,
 
 /* "application/json" or what ends in "+json"; parameters may follow. */
 
-static ngx_int_t
+static ngx_uint_t
 ngx_http_cqrs_command_is_json(ngx_str_t *type)
 {
     size_t   len;

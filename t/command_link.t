@@ -188,4 +188,26 @@ is(scalar(grep { !$queued{$_} } keys %accepted), 0,
 is(scalar(grep { $_ > 1 } values %queued), 0, 'none is there twice');
 
 $nginx->stop;
+
+
+subtest 'the first of two addresses is mute' => sub {
+    my $mute = IO::Socket::INET->new(Listen => 10, LocalAddr => '127.0.0.1') or die $!;
+
+    my $failover = Cqrs::Nginx->new(http => <<"END");
+        cqrs_rabbitmq    amqp://127.0.0.1:@{[ $mute->sockport ]}/ @{[ $vhost->url ]};
+        cqrs_partitions  1;
+
+        server {
+            listen 127.0.0.1:%PORT%;
+            location / { cqrs_command deposit stream=account-1; }
+        }
+END
+    $failover->start;
+    my $answer = Cqrs::Http->new($failover->port)
+        ->request('POST', '/', { 'Content-Type' => 'application/json' }, '{}');
+    is($answer->{status}, 202, 'the first command waits for the second');
+    $failover->wait_log(qr/no connection, no answer in time/);
+    $failover->stop;
+};
+
 done_testing;
