@@ -13,7 +13,7 @@
 
 
 /* Redis that is away is asked seldom: each attempt may cost half a second. */
-#define CONSUMER_NOTIFIER_RETRY_MIN  200
+#define CONSUMER_NOTIFIER_RETRY_MIN  500
 #define CONSUMER_NOTIFIER_RETRY_MAX  10000
 
 #define CONSUMER_NOTIFIER_SAVE       5000
@@ -35,6 +35,8 @@ static consumer_pg_status_e consumer_notifier_read(consumer_notifier_t *n,
     int64_t after, PGresult **res);
 static void consumer_notifier_publish(consumer_notifier_t *n,
     const consumer_notification_t *notifications, size_t count);
+static void consumer_notifier_even(consumer_notifier_t *n);
+static void consumer_notifier_back(consumer_notifier_t *n);
 static void consumer_notifier_away(consumer_notifier_t *n);
 
 
@@ -193,12 +195,8 @@ consumer_notifier_run(consumer_notifier_t *n)
     if (rows) {
         consumer_notifier_publish(n, list, rows);
 
-    } else if (n->epoch[0]) {
-        n->behind = 0;
-
     } else {
-        n->retry_at = consumer_now() + CONSUMER_NOTIFIER_STANDBY;
-        consumer_redis_cleanup(&n->redis);
+        consumer_notifier_even(n);
     }
 
     PQclear(res);
@@ -215,6 +213,8 @@ consumer_notifier_connect(consumer_notifier_t *n)
         return -1;
     }
 
+    n->fresh = 1;
+
     return 0;
 }
 
@@ -229,13 +229,6 @@ consumer_notifier_begin(consumer_notifier_t *n)
     if (consumer_redis_sent(&n->redis, n->partition, &remembered) != 0) {
         consumer_notifier_away(n);
         return CONSUMER_PG_OK;
-    }
-
-    n->backoff.delay = 0;
-
-    if (n->away) {
-        consumer_log(CONSUMER_LOG_NOTICE, "redis is back");
-        n->away = 0;
     }
 
     if (remembered == -1) {
@@ -362,14 +355,52 @@ consumer_notifier_publish(consumer_notifier_t *n,
                                &sent)
         != 0)
     {
-        consumer_notifier_away(n);
+        /* an old connection may just have been lost while it was idle */
+
+        if (n->fresh) {
+            consumer_notifier_away(n);
+        }
+
+        n->behind = 1;
         return;
     }
+
+    consumer_notifier_back(n);
 
     /* a standby that became the master may have less than we sent */
 
     n->behind = n->behind || (sent < last);
     n->sent = sent;
+}
+
+
+/* Redis has all that the store has. */
+
+static void
+consumer_notifier_even(consumer_notifier_t *n)
+{
+    consumer_notifier_back(n);
+
+    if (n->epoch[0]) {
+        n->behind = 0;
+        return;
+    }
+
+    n->retry_at = consumer_now() + CONSUMER_NOTIFIER_STANDBY;
+    consumer_redis_cleanup(&n->redis);
+}
+
+
+static void
+consumer_notifier_back(consumer_notifier_t *n)
+{
+    n->fresh = 0;
+    n->backoff.delay = 0;
+
+    if (n->away) {
+        consumer_log(CONSUMER_LOG_NOTICE, "redis is back");
+        n->away = 0;
+    }
 }
 
 

@@ -36,6 +36,7 @@ typedef struct {
     uint64_t              retry_at;
     uint64_t              save_at;
     unsigned              behind:1;    /* the store may have more than Redis */
+    unsigned              fresh:1;     /* the connection did nothing yet */
     unsigned              away:1;      /* Redis was said to be away */
 } consumer_notifier_t;
 

@@ -199,10 +199,16 @@ consumer_relay_open(consumer_relay_t *relay)
     relay->settled = 0;
     relay->claim_at = 0;
 
-    /* a relay that is stopped for so long gives its locks to another */
+    /*
+     * A relay that is stopped for so long gives its locks to another; and a
+     * checkpoint that is lost when Postgres dies costs a repetition only, it
+     * is not worth waiting for the disk.
+     */
 
-    if (consumer_relay_query(relay, "set idle_session_timeout = '20s'", 0,
-                             NULL, &res)
+    if (consumer_relay_query(relay,
+            "select set_config('idle_session_timeout', '20s', false),"
+            " set_config('synchronous_commit', 'off', false)",
+            0, NULL, &res)
         != 0)
     {
         return -1;

@@ -85,6 +85,20 @@ told_again(@later = @more);
 ok(1, 'and gets each notification once when it goes on');
 
 
+# Redis that answers, and takes nothing.
+
+my $complaints = () = $consumer->log =~ /redis is away/g;
+$redis->command('CONFIG', 'SET', 'maxmemory', 1);
+@more = deposits(20);
+$commands->wait_outcomes(@more);
+$consumer->wait_log(qr/redis is away: "[^"]*OOM/);
+$redis->command('CONFIG', 'SET', 'maxmemory', 0);
+told_again(@more);
+ok(1, 'a Redis that is full gets each notification once when it has room');
+my $lines = () = $consumer->log =~ /redis is away/g;
+cmp_ok($lines - $complaints, '<=', 4, 'the log says so once for each partition and time');
+
+
 # Redis that remembers another store.
 
 $consumer->stop;

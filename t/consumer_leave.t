@@ -82,6 +82,16 @@ $begin = time;
 is($consumer->stop, 0, 'a daemon that waits for its servers leaves');
 cmp_ok(time - $begin, '<', 5, 'soon');
 
+# A partition that the store does not have is a mistake that no retry heals.
+
+$database->dbh->do('truncate cqrs.streams, cqrs.checkpoints');
+$database->dbh->do('delete from cqrs.partitions');
+$consumer = start();
+$commands->send('account-9', 'open', { pause => 0 });
+is($consumer->wait(10) >> 8, 1, 'a daemon that the store has no partition for ends');
+like($consumer->log, qr/\[alert\].*the store refuses partition 0: "there is no partition 0"/,
+    'and says why');
+
 done_testing;
 
 

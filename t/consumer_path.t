@@ -95,6 +95,16 @@ wait_until { $commands->balance('account-2') == 10 } 10, 'the money to arrive';
 is($commands->balance('account-1'), 16, 'a transfer takes from one account and gives to another');
 
 
+$redis->command('SET', "cqrs:history:user:$user-x", 'not a history');
+$subscriber->send('SUBSCRIBE', "user:$user-x");
+$subscriber->read(5) for 1 .. 3;           # of the transfer, and the answer
+my $late = $commands->send('account-1', 'deposit', { amount => 1 },
+    headers => { user => "$user-x" });
+my $live = notification();
+is($live->{data}{id}, $late, 'a history that can not be written costs only itself');
+ok(!exists $live->{cursor}, 'its message has no cursor');
+
+
 is($consumer->stop, 0, 'the daemon leaves when it is told to');
 is($vhost->queue_depth("cqrs.commands.$_"), 0, "queue $_ is empty") for 0 .. 3;
 is($vhost->queue_depth('cqrs.dead-letters'), 0, 'nothing is among the dead letters');
