@@ -52,7 +52,7 @@ ngx_cqrs_channel_name_valid(const ngx_str_t *name)
 ngx_cqrs_subscription_t *
 ngx_cqrs_subscribe(ngx_cqrs_redis_t *redis, const ngx_str_t *name,
     const cqrs_cursor_t *cursor,
-    const ngx_cqrs_subscription_handlers_t *handlers, void *data)
+    const ngx_cqrs_subscriber_t *subscriber, void *data)
 {
     ngx_cqrs_channel_t       *ch;
     ngx_cqrs_subscription_t  *sub;
@@ -73,7 +73,7 @@ ngx_cqrs_subscribe(ngx_cqrs_redis_t *redis, const ngx_str_t *name,
     }
 
     sub->channel = ch;
-    sub->handlers = handlers;
+    sub->subscriber = subscriber;
     sub->data = data;
 
     if (cursor) {
@@ -134,7 +134,7 @@ ngx_cqrs_channel_deliver(ngx_cqrs_channel_t *ch, ngx_cqrs_message_t *msg)
             if (!msg->has_cursor
                 || cqrs_cursor_compare(&msg->cursor, &sub->cursor) > 0)
             {
-                sub->handlers->message(msg, sub->data);
+                sub->subscriber->message(msg, sub->data);
             }
 
             break;
@@ -352,7 +352,7 @@ ngx_cqrs_channel_refuse(ngx_cqrs_channel_t *ch, const char *error)
          q = ngx_queue_next(q))
     {
         sub = ngx_queue_data(q, ngx_cqrs_subscription_t, queue);
-        sub->handlers->refused(sub->data);
+        sub->subscriber->refused(sub->data);
     }
 }
 

@@ -23,13 +23,13 @@
 #include "ngx_cqrs_redis.h"
 
 
-#define NGX_CQRS_CHANNEL_NAME_MAX  255
-
-
 typedef struct ngx_cqrs_subscription_s  ngx_cqrs_subscription_t;
 
 
-/* None of these may call ngx_cqrs_unsubscribe(): post an event for that. */
+/*
+ * What a subscriber is told.  None of these may call ngx_cqrs_unsubscribe():
+ * post an event for that.
+ */
 typedef struct {
 
     /*
@@ -44,26 +44,27 @@ typedef struct {
     void        (*message)(ngx_cqrs_message_t *msg, void *data);
 
     /*
-     * Asked between pages of history: 1 if the subscriber first wants to get
-     * rid of what it has; it calls ngx_cqrs_subscription_resume() then.
+     * Asked before each message of the history: 1 if the subscriber first
+     * wants to get rid of what it has before it takes so many bytes more; it
+     * calls ngx_cqrs_subscription_resume() when it has.
      */
-    ngx_uint_t  (*full)(void *data);
+    ngx_uint_t  (*full)(size_t len, void *data);
 
     /* Redis does not allow this channel; nothing will come. */
     void        (*refused)(void *data);
-} ngx_cqrs_subscription_handlers_t;
+} ngx_cqrs_subscriber_t;
 
 
 /* 1 if Redis and we can take it for a channel's name. */
 ngx_uint_t ngx_cqrs_channel_name_valid(const ngx_str_t *name);
 
 /*
- * Handlers may be called before this returns.  With a cursor, NULL or not, see
+ * The subscriber may be called before this returns.  With a cursor, NULL or not, see
  * "A notification to the client" in docs/wire.md.  NULL: memory is short.
  */
 ngx_cqrs_subscription_t *ngx_cqrs_subscribe(ngx_cqrs_redis_t *redis,
     const ngx_str_t *name, const cqrs_cursor_t *cursor,
-    const ngx_cqrs_subscription_handlers_t *handlers, void *data);
+    const ngx_cqrs_subscriber_t *subscriber, void *data);
 
 void ngx_cqrs_unsubscribe(ngx_cqrs_subscription_t *sub);
 

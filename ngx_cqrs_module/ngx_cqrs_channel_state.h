@@ -5,8 +5,8 @@
 
 /*
  * What a channel and its subscriptions know.  Only ngx_cqrs_channel.c, which
- * subscribes and hands out live messages, and ngx_cqrs_channel_history.c,
- * which reads what was missed, look at this.
+ * subscribes and hands out live messages, and ngx_cqrs_channel_sync.c, which
+ * reads what was missed, look at this.
  */
 
 #ifndef NGX_CQRS_CHANNEL_STATE_H
@@ -14,6 +14,7 @@
 
 
 #include "ngx_cqrs_channel.h"
+#include "ngx_cqrs_reading.h"
 
 
 typedef struct ngx_cqrs_channel_s  ngx_cqrs_channel_t;
@@ -35,15 +36,6 @@ typedef enum {
 } ngx_cqrs_subscription_state_e;
 
 
-/* Exists while history is read; a page at a time, so that all get a turn. */
-typedef struct {
-    ngx_cqrs_redis_command_t  *command;    /* NULL: nothing was asked */
-    ngx_queue_t                held;       /* live messages, see there */
-    size_t                     held_size;
-    unsigned                   paused:1;   /* until resumed */
-} ngx_cqrs_reading_t;
-
-
 struct ngx_cqrs_channel_s {
     ngx_str_node_t             node;       /* the name; it stands behind */
     ngx_queue_t                subs;
@@ -60,20 +52,20 @@ struct ngx_cqrs_channel_s {
 
 
 struct ngx_cqrs_subscription_s {
-    ngx_queue_t                              queue;     /* of the channel */
-    ngx_cqrs_channel_t                      *channel;
-    ngx_cqrs_reading_t                      *reading;   /* while READING */
+    ngx_queue_t                   queue;      /* of the channel */
+    ngx_cqrs_channel_t           *channel;
+    ngx_cqrs_reading_t           *reading;    /* while READING */
 
-    const ngx_cqrs_subscription_handlers_t  *handlers;
-    void                                    *data;
+    const ngx_cqrs_subscriber_t  *subscriber;
+    void                         *data;
 
     /* Before it is live: where it goes on; then as read_upto above. */
-    cqrs_cursor_t                            cursor;
+    cqrs_cursor_t                 cursor;
 
-    unsigned                                 state:2;
-    unsigned                                 has_cursor:1;
-    unsigned                                 announced:1;
-    unsigned                                 reset:1;   /* to be told */
+    unsigned                      state:2;
+    unsigned                      has_cursor:1;
+    unsigned                      announced:1;
+    unsigned                      reset:1;    /* to be told */
 };
 
 
@@ -84,7 +76,7 @@ void ngx_cqrs_channel_deliver(ngx_cqrs_channel_t *ch,
     ngx_cqrs_message_t *msg);
 
 
-/* In ngx_cqrs_channel_history.c. */
+/* In ngx_cqrs_channel_sync.c. */
 
 /* The channel is subscribed: finds out what was missed, then it is live. */
 void ngx_cqrs_channel_sync(ngx_cqrs_channel_t *ch);
@@ -102,9 +94,6 @@ void ngx_cqrs_channel_lost(ngx_cqrs_channel_t *ch);
 
 /* The reading connection is there again. */
 void ngx_cqrs_channel_read_on(ngx_cqrs_channel_t *ch);
-
-/* Ends reading, if there is any; what was held is dropped. */
-void ngx_cqrs_reading_destroy(ngx_cqrs_reading_t **reading);
 
 
 #endif /* NGX_CQRS_CHANNEL_STATE_H */

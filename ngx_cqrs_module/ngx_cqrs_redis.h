@@ -17,6 +17,9 @@
 #include "ngx_cqrs_redis_url.h"
 
 
+#define NGX_CQRS_CHANNEL_NAME_MAX  255
+
+
 typedef struct {
     ngx_cqrs_backend_t      backend;
     ngx_cqrs_redis_url_t    url;

@@ -17,16 +17,16 @@
 static void ngx_http_cqrs_session_position(const ngx_str_t *channel,
     const cqrs_cursor_t *cursor, ngx_uint_t reset, void *data);
 static void ngx_http_cqrs_session_message(ngx_cqrs_message_t *msg, void *data);
-static ngx_uint_t ngx_http_cqrs_session_full(void *data);
+static ngx_uint_t ngx_http_cqrs_session_full(size_t len, void *data);
+static ngx_uint_t ngx_http_cqrs_session_takes(
+    ngx_http_cqrs_session_t *session, size_t len);
 static void ngx_http_cqrs_session_refused(void *data);
 static ngx_cqrs_message_t *ngx_http_cqrs_session_event(const char *type,
     const ngx_str_t *channel, const cqrs_cursor_t *cursor);
 static u_char *ngx_http_cqrs_session_id(u_char *p);
 
 
-static const ngx_cqrs_subscription_handlers_t
-    ngx_http_cqrs_session_handlers =
-{
+static const ngx_cqrs_subscriber_t  ngx_http_cqrs_session_subscriber = {
     ngx_http_cqrs_session_position,
     ngx_http_cqrs_session_message,
     ngx_http_cqrs_session_full,
@@ -42,9 +42,9 @@ ngx_http_cqrs_session_begin(ngx_http_cqrs_session_t *session,
     session->last = &session->first;
     session->limit = limit;
 
-    session->subscription = ngx_cqrs_subscribe(redis, channel, cursor,
-                                               &ngx_http_cqrs_session_handlers,
-                                               session);
+    session->subscription =
+        ngx_cqrs_subscribe(redis, channel, cursor,
+                           &ngx_http_cqrs_session_subscriber, session);
 
     return session->subscription ? NGX_OK : NGX_ERROR;
 }
@@ -186,8 +186,6 @@ ngx_http_cqrs_session_position(const ngx_str_t *channel,
 }
 
 
-/* What is longer than the limit is taken by whoever has nothing else. */
-
 static void
 ngx_http_cqrs_session_message(ngx_cqrs_message_t *msg, void *data)
 {
@@ -197,15 +195,12 @@ ngx_http_cqrs_session_message(ngx_cqrs_message_t *msg, void *data)
         return;
     }
 
-    if (session->first
-        && session->size + msg->len + NGX_HTTP_CQRS_SESSION_ITEM
-           > session->limit)
-    {
-        session->overflow = 1;
-
-    } else {
+    if (ngx_http_cqrs_session_takes(session, msg->len)) {
         (void) ngx_http_cqrs_session_append(session,
                                             ngx_cqrs_message_ref(msg));
+
+    } else {
+        session->overflow = 1;
     }
 
     session->wake(session);
@@ -213,11 +208,20 @@ ngx_http_cqrs_session_message(ngx_cqrs_message_t *msg, void *data)
 
 
 static ngx_uint_t
-ngx_http_cqrs_session_full(void *data)
+ngx_http_cqrs_session_full(size_t len, void *data)
 {
-    ngx_http_cqrs_session_t  *session = data;
+    return !ngx_http_cqrs_session_takes(data, len);
+}
 
-    return session->first != NULL;
+
+/* What is longer than the limit is taken by whoever has nothing else. */
+
+static ngx_uint_t
+ngx_http_cqrs_session_takes(ngx_http_cqrs_session_t *session, size_t len)
+{
+    return session->first == NULL
+           || session->size + len + NGX_HTTP_CQRS_SESSION_ITEM
+              <= session->limit;
 }
 
 
