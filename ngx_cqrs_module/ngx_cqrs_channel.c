@@ -115,7 +115,10 @@ void
 ngx_cqrs_channel_deliver(ngx_cqrs_channel_t *ch, ngx_cqrs_message_t *msg)
 {
     ngx_queue_t              *q;
+    cqrs_cursor_t             before;
     ngx_cqrs_subscription_t  *sub;
+
+    before = ch->position;
 
     if (msg->has_cursor) {
         ch->position = msg->cursor;
@@ -131,12 +134,23 @@ ngx_cqrs_channel_deliver(ngx_cqrs_channel_t *ch, ngx_cqrs_message_t *msg)
 
         case NGX_CQRS_SUBSCRIPTION_LIVE:
 
-            if (!msg->has_cursor
-                || cqrs_cursor_compare(&msg->cursor, &sub->cursor) > 0)
+            if (msg->has_cursor
+                && cqrs_cursor_compare(&msg->cursor, &sub->cursor) <= 0)
             {
-                sub->subscriber->message(msg, sub->data);
+                break;
             }
 
+            /* after an outage much may come at once, and nobody is slow */
+
+            if (ch->state == NGX_CQRS_CHANNEL_SYNCING
+                && msg->has_cursor
+                && sub->subscriber->full(msg->len, sub->data)
+                && ngx_cqrs_subscription_read_alone(sub, &before) == NGX_OK)
+            {
+                break;
+            }
+
+            sub->subscriber->message(msg, sub->data);
             break;
 
         case NGX_CQRS_SUBSCRIPTION_READING:

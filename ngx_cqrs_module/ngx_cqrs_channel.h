@@ -59,7 +59,7 @@ typedef struct {
 ngx_uint_t ngx_cqrs_channel_name_valid(const ngx_str_t *name);
 
 /*
- * The subscriber may be called before this returns.  With a cursor, NULL or not, see
+ * The subscriber may be called before this returns.  What a cursor means, see
  * "A notification to the client" in docs/wire.md.  NULL: memory is short.
  */
 ngx_cqrs_subscription_t *ngx_cqrs_subscribe(ngx_cqrs_redis_t *redis,

@@ -84,6 +84,13 @@ void ngx_cqrs_channel_sync(ngx_cqrs_channel_t *ch);
 /* A subscription whose channel is live: begins. */
 void ngx_cqrs_subscription_begin(ngx_cqrs_subscription_t *sub);
 
+/*
+ * A live subscription that had everything up to the cursor and cannot take
+ * more now: it reads on by itself when it can.
+ */
+ngx_int_t ngx_cqrs_subscription_read_alone(ngx_cqrs_subscription_t *sub,
+    const cqrs_cursor_t *cursor);
+
 /* A live message that has to wait. */
 void ngx_cqrs_channel_hold(ngx_cqrs_channel_t *ch, ngx_cqrs_message_t *msg);
 void ngx_cqrs_subscription_hold(ngx_cqrs_subscription_t *sub,

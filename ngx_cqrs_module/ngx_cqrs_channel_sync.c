@@ -160,15 +160,16 @@ ngx_cqrs_channel_live(ngx_cqrs_channel_t *ch)
     ngx_cqrs_message_t       *msg;
     ngx_cqrs_subscription_t  *sub;
 
-    ch->state = NGX_CQRS_CHANNEL_LIVE;
     ch->read_upto = ch->position;
 
-    while ((msg = ngx_cqrs_reading_next(ch->reading, &ch->read_upto))) {
+    while ((msg = ngx_cqrs_reading_first(ch->reading, &ch->read_upto))) {
         ngx_cqrs_channel_deliver(ch, msg);
-        ngx_cqrs_message_unref(msg);
+        ngx_cqrs_reading_shift(ch->reading);
     }
 
     ngx_cqrs_reading_destroy(&ch->reading);
+
+    ch->state = NGX_CQRS_CHANNEL_LIVE;
 
     for (q = ngx_queue_head(&ch->subs);
          q != ngx_queue_sentinel(&ch->subs);
@@ -292,9 +293,41 @@ ngx_cqrs_subscription_begin(ngx_cqrs_subscription_t *sub)
 void
 ngx_cqrs_subscription_resume(ngx_cqrs_subscription_t *sub)
 {
-    if (sub->reading && sub->reading->paused) {
-        ngx_cqrs_subscription_read(sub);
+    ngx_cqrs_reading_t  *reading;
+
+    reading = sub->reading;
+
+    if (reading == NULL || !reading->paused) {
+        return;
     }
+
+    reading->paused = 0;
+
+    if (reading->complete && !reading->again) {
+        ngx_cqrs_subscription_release(sub);
+        return;
+    }
+
+    ngx_cqrs_subscription_read(sub);
+}
+
+
+ngx_int_t
+ngx_cqrs_subscription_read_alone(ngx_cqrs_subscription_t *sub,
+    const cqrs_cursor_t *cursor)
+{
+    sub->reading = ngx_cqrs_reading_create(NGX_CQRS_READING_PAGE,
+                                           sub->channel->redis->log);
+    if (sub->reading == NULL) {
+        return NGX_ERROR;
+    }
+
+    sub->reading->paused = 1;
+
+    sub->state = NGX_CQRS_SUBSCRIPTION_READING;
+    sub->cursor = *cursor;
+
+    return NGX_OK;
 }
 
 
@@ -306,7 +339,7 @@ ngx_cqrs_subscription_read(ngx_cqrs_subscription_t *sub)
     ch = sub->channel;
 
     sub->reading->again = 0;
-    sub->reading->paused = 0;
+    sub->reading->complete = 0;
 
     sub->reading->command = ngx_cqrs_history_read(ch->redis, &ch->node.str,
                                                   &sub->cursor,
@@ -412,14 +445,26 @@ ngx_cqrs_subscription_release(ngx_cqrs_subscription_t *sub)
 {
     ngx_cqrs_message_t  *msg;
 
-    sub->state = NGX_CQRS_SUBSCRIPTION_LIVE;
+    sub->reading->complete = 1;
 
-    while ((msg = ngx_cqrs_reading_next(sub->reading, &sub->cursor))) {
+    while ((msg = ngx_cqrs_reading_first(sub->reading, &sub->cursor))) {
+
+        if (sub->subscriber->full(msg->len, sub->data)) {
+            sub->reading->paused = 1;
+            return;
+        }
+
+        if (msg->has_cursor) {
+            sub->cursor = msg->cursor;
+        }
+
         sub->subscriber->message(msg, sub->data);
-        ngx_cqrs_message_unref(msg);
+        ngx_cqrs_reading_shift(sub->reading);
     }
 
     ngx_cqrs_reading_destroy(&sub->reading);
+
+    sub->state = NGX_CQRS_SUBSCRIPTION_LIVE;
 }
 
 

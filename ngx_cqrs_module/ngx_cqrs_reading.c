@@ -8,6 +8,9 @@
 
 #define NGX_CQRS_READING_HELD_MAX  262144
 
+#define ngx_cqrs_reading_size(msg)                                            \
+    (sizeof(ngx_cqrs_held_t) + sizeof(ngx_cqrs_message_t) + (msg)->len)
+
 
 typedef struct {
     ngx_queue_t          queue;
@@ -15,7 +18,6 @@ typedef struct {
 } ngx_cqrs_held_t;
 
 
-static ngx_cqrs_message_t *ngx_cqrs_reading_shift(ngx_cqrs_reading_t *reading);
 static void ngx_cqrs_reading_drop(ngx_cqrs_reading_t *reading);
 
 
@@ -65,8 +67,9 @@ ngx_cqrs_reading_hold(ngx_cqrs_reading_t *reading, ngx_cqrs_message_t *msg,
 {
     ngx_cqrs_held_t  *held;
 
-    if (reading->held_size + msg->len > NGX_CQRS_READING_HELD_MAX
-        && reading->held_size)
+    if (reading->held_size
+        && reading->held_size + ngx_cqrs_reading_size(msg)
+           > NGX_CQRS_READING_HELD_MAX)
     {
         if (reading->loose || !msg->has_cursor) {
             return NGX_ERROR;
@@ -86,7 +89,7 @@ ngx_cqrs_reading_hold(ngx_cqrs_reading_t *reading, ngx_cqrs_message_t *msg,
     held->msg = ngx_cqrs_message_ref(msg);
 
     ngx_queue_insert_tail(&reading->held, &held->queue);
-    reading->held_size += sizeof(ngx_cqrs_message_t) + msg->len;
+    reading->held_size += ngx_cqrs_reading_size(msg);
 
     if (!msg->has_cursor) {
         reading->loose = 1;
@@ -97,11 +100,18 @@ ngx_cqrs_reading_hold(ngx_cqrs_reading_t *reading, ngx_cqrs_message_t *msg,
 
 
 ngx_cqrs_message_t *
-ngx_cqrs_reading_next(ngx_cqrs_reading_t *reading, const cqrs_cursor_t *after)
+ngx_cqrs_reading_first(ngx_cqrs_reading_t *reading,
+    const cqrs_cursor_t *after)
 {
+    ngx_queue_t         *q;
+    ngx_cqrs_held_t     *held;
     ngx_cqrs_message_t  *msg;
 
-    while ((msg = ngx_cqrs_reading_shift(reading))) {
+    while (!ngx_queue_empty(&reading->held)) {
+        q = ngx_queue_head(&reading->held);
+
+        held = ngx_queue_data(q, ngx_cqrs_held_t, queue);
+        msg = held->msg;
 
         if (!msg->has_cursor
             || cqrs_cursor_compare(&msg->cursor, after) > 0)
@@ -109,44 +119,35 @@ ngx_cqrs_reading_next(ngx_cqrs_reading_t *reading, const cqrs_cursor_t *after)
             return msg;
         }
 
-        ngx_cqrs_message_unref(msg);
+        ngx_cqrs_reading_shift(reading);
     }
 
     return NULL;
 }
 
 
-static ngx_cqrs_message_t *
+void
 ngx_cqrs_reading_shift(ngx_cqrs_reading_t *reading)
 {
-    ngx_queue_t         *q;
-    ngx_cqrs_held_t     *held;
-    ngx_cqrs_message_t  *msg;
-
-    if (ngx_queue_empty(&reading->held)) {
-        return NULL;
-    }
+    ngx_queue_t      *q;
+    ngx_cqrs_held_t  *held;
 
     q = ngx_queue_head(&reading->held);
     ngx_queue_remove(q);
 
     held = ngx_queue_data(q, ngx_cqrs_held_t, queue);
-    msg = held->msg;
 
+    reading->held_size -= ngx_cqrs_reading_size(held->msg);
+
+    ngx_cqrs_message_unref(held->msg);
     ngx_free(held);
-
-    return msg;
 }
 
 
 static void
 ngx_cqrs_reading_drop(ngx_cqrs_reading_t *reading)
 {
-    ngx_cqrs_message_t  *msg;
-
-    while ((msg = ngx_cqrs_reading_shift(reading))) {
-        ngx_cqrs_message_unref(msg);
+    while (!ngx_queue_empty(&reading->held)) {
+        ngx_cqrs_reading_shift(reading);
     }
-
-    reading->held_size = 0;
 }

@@ -24,6 +24,7 @@ typedef struct {
     size_t                     held_size;
     unsigned                   loose:1;    /* one of them has no cursor */
     unsigned                   again:1;    /* some were dropped */
+    unsigned                   complete:1; /* only what is held is left */
     unsigned                   paused:1;   /* until resumed */
 } ngx_cqrs_reading_t;
 
@@ -38,11 +39,13 @@ ngx_int_t ngx_cqrs_reading_hold(ngx_cqrs_reading_t *reading,
     ngx_cqrs_message_t *msg, ngx_log_t *log);
 
 /*
- * Takes out the oldest one that comes after the cursor, or has none; the
- * reference becomes the caller's.  NULL: there is none left.
+ * The oldest one that comes after the cursor, or has none; those before it are
+ * dropped.  Borrowed until it is shifted out.  NULL: there is none left.
  */
-ngx_cqrs_message_t *ngx_cqrs_reading_next(ngx_cqrs_reading_t *reading,
+ngx_cqrs_message_t *ngx_cqrs_reading_first(ngx_cqrs_reading_t *reading,
     const cqrs_cursor_t *after);
+
+void ngx_cqrs_reading_shift(ngx_cqrs_reading_t *reading);
 
 
 #endif /* NGX_CQRS_READING_H */

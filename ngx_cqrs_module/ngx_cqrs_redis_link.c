@@ -277,9 +277,8 @@ ngx_cqrs_redis_link_login(ngx_cqrs_redis_link_t *link)
     link->state = NGX_CQRS_REDIS_LINK_LOGIN;
 
     if (url->password.len) {
-        n = 0;
-
-        ngx_str_set(&argv[n++], "AUTH");
+        ngx_str_set(&argv[0], "AUTH");
+        n = 1;
 
         if (url->user.len) {
             argv[n++] = url->user;
@@ -636,7 +635,7 @@ ngx_cqrs_redis_link_dispatch(ngx_cqrs_redis_link_t *link, redisReply *reply)
 
     if (ngx_queue_empty(&link->commands)) {
 
-        /* such as "max number of clients reached", before anything was asked */
+        /* such as "max number of clients reached", before we asked anything */
 
         link->reason = (reply->type == REDIS_REPLY_ERROR)
                        ? "Redis refuses the connection"

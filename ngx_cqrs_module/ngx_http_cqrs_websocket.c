@@ -20,6 +20,7 @@
 
 #define NGX_HTTP_CQRS_WEBSOCKET_WRITES   16     /* frames in one write */
 #define NGX_HTTP_CQRS_WEBSOCKET_GOODBYE  2000   /* to answer a close frame */
+#define NGX_HTTP_CQRS_WEBSOCKET_DELAYED  10000  /* the same, from the slow */
 
 
 typedef enum {
@@ -69,6 +70,7 @@ static void ngx_http_cqrs_websocket_close(ngx_http_cqrs_websocket_t *ws,
 static void ngx_http_cqrs_websocket_send(ngx_http_cqrs_websocket_t *ws,
     uint8_t opcode, const u_char *payload, size_t len);
 static void ngx_http_cqrs_websocket_write_handler(ngx_event_t *wev);
+static void ngx_http_cqrs_websocket_shutdown(ngx_http_cqrs_websocket_t *ws);
 static ngx_int_t ngx_http_cqrs_websocket_write(ngx_http_cqrs_websocket_t *ws);
 static ngx_chain_t *ngx_http_cqrs_websocket_chain(
     ngx_http_cqrs_websocket_t *ws, ngx_chain_t *chain, ngx_buf_t *buf);
@@ -534,6 +536,8 @@ ngx_http_cqrs_websocket_write_handler(ngx_event_t *wev)
 
         ngx_http_cqrs_session_drop(session);
         ngx_http_cqrs_websocket_close(ws, CQRS_WEBSOCKET_LATER, "too slow");
+        ngx_http_cqrs_websocket_set_timer(ws, NGX_HTTP_CQRS_WEBSOCKET_DELAYED,
+                                          0);
     }
 
     if (session->refused) {
@@ -553,6 +557,10 @@ ngx_http_cqrs_websocket_write_handler(ngx_event_t *wev)
             return;
         }
 
+        if (ws->deaf) {
+            ngx_http_cqrs_websocket_shutdown(ws);
+        }
+
         if (session->subscription) {
             ngx_cqrs_subscription_resume(session->subscription);
         }
@@ -561,6 +569,30 @@ ngx_http_cqrs_websocket_write_handler(ngx_event_t *wev)
     if (ngx_handle_write_event(wev, 0) != NGX_OK) {
         ngx_http_cqrs_websocket_finish(ws, "writing cannot be awaited");
     }
+}
+
+
+/*
+ * A goodbye that we could not understand is not waited for.  But to close with
+ * input unread would take back what we sent.
+ */
+
+static void
+ngx_http_cqrs_websocket_shutdown(ngx_http_cqrs_websocket_t *ws)
+{
+    ngx_connection_t  *c;
+
+    c = ws->connection;
+
+#if (NGX_SSL)
+
+    if (c->ssl) {
+        return;
+    }
+
+#endif
+
+    (void) ngx_shutdown_socket(c->fd, NGX_WRITE_SHUTDOWN);
 }
 
 

@@ -3,6 +3,8 @@
  * Copyright (C) The ngx_cqrs authors
  */
 
+/* Cursors, and where they stand in a message. */
+
 #include "cqrs_cursor.h"
 
 #include <setjmp.h>

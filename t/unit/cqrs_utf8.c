@@ -3,6 +3,8 @@
  * Copyright (C) The ngx_cqrs authors
  */
 
+/* What is UTF-8, by trying all of it. */
+
 #include "cqrs_utf8.h"
 
 #include <setjmp.h>

@@ -3,6 +3,8 @@
  * Copyright (C) The ngx_cqrs authors
  */
 
+/* Frames of a client, good, bad and in parts; frames and closes of ours. */
+
 #include "cqrs_websocket.h"
 
 #include <setjmp.h>

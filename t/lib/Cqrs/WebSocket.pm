@@ -113,7 +113,7 @@ sub next_frame {
     my $frame = $self->_take_frame;
 
     if ($frame->{opcode} == CLOSE) {
-        my ($code, $reason) = unpack 'n a*', $frame->{payload};
+        my ($code, $reason) = length $frame->{payload} ? unpack 'n a*', $frame->{payload} : ();
         $self->{close_code} = $code // 1005;
         $self->{close_reason} = $reason // '';
         $self->send(CLOSE, substr $frame->{payload}, 0, 2) unless $self->{closing}++;
