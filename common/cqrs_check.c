@@ -10,6 +10,7 @@
  */
 
 #include "cqrs_check.h"
+#include "cqrs_utf8.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -19,7 +20,6 @@
 #define CQRS_TRACEPARENT_LEN  55
 
 
-static size_t cqrs_check_utf8(const unsigned char *p, size_t len);
 static const char *cqrs_check_scan(const char *text, size_t len,
     size_t *line);
 static int cqrs_check_hex(const char *text, size_t len);
@@ -54,25 +54,20 @@ cqrs_check_type(const char *text, size_t len)
 int
 cqrs_check_stream(const char *text, size_t len)
 {
-    size_t                i, n;
+    size_t                i;
     const unsigned char  *p = (const unsigned char *) text;
 
-    if (len == 0 || len > CQRS_STREAM_MAX) {
+    if (len == 0 || len > CQRS_STREAM_MAX || !cqrs_utf8_valid(text, len)) {
         return -1;
     }
 
-    for (i = 0; i < len; i += n) {
+    for (i = 0; i < len; i++) {
 
         if (p[i] < ' ' || p[i] == 0x7f) {
             return -1;
         }
 
-        n = cqrs_check_utf8(p + i, len - i);
-        if (n == 0) {
-            return -1;
-        }
-
-        if (n == 2 && p[i] == 0xc2 && p[i + 1] < 0xa0) {
+        if (p[i] == 0xc2 && p[i + 1] < 0xa0) {
             return -1;                     /* U+0080 to U+009F */
         }
     }
@@ -165,57 +160,6 @@ cqrs_check_body(const char *text, size_t len, char *error, size_t size)
     json_decref(json);
 
     return 0;
-}
-
-
-/* The length of the character, or 0 if it is none. */
-
-static size_t
-cqrs_check_utf8(const unsigned char *p, size_t len)
-{
-    size_t         i, n;
-    unsigned long  c;
-
-    if (p[0] < 0x80) {
-        return 1;
-    }
-
-    if (p[0] >= 0xc2 && p[0] <= 0xdf) {
-        n = 2;
-        c = p[0] & 0x1f;
-
-    } else if (p[0] >= 0xe0 && p[0] <= 0xef) {
-        n = 3;
-        c = p[0] & 0x0f;
-
-    } else if (p[0] >= 0xf0 && p[0] <= 0xf4) {
-        n = 4;
-        c = p[0] & 0x07;
-
-    } else {
-        return 0;
-    }
-
-    if (n > len) {
-        return 0;
-    }
-
-    for (i = 1; i < n; i++) {
-        if ((p[i] & 0xc0) != 0x80) {
-            return 0;
-        }
-
-        c = c << 6 | (p[i] & 0x3f);
-    }
-
-    if ((n == 3 && c < 0x800)
-        || (n == 4 && (c < 0x10000 || c > 0x10ffff))
-        || (c >= 0xd800 && c <= 0xdfff))
-    {
-        return 0;
-    }
-
-    return n;
 }
 
 
