@@ -13,7 +13,6 @@ set local client_min_messages = warning;
 \ir schema.sql
 \ir types.sql
 
-\ir tables/settings.sql
 \ir tables/partitions.sql
 \ir tables/streams.sql
 \ir tables/events.sql
@@ -32,8 +31,9 @@ set local client_min_messages = warning;
 \ir envelope.sql
 \ir domain/register.sql
 
-\ir daemon/outcome_data.sql
-\ir daemon/invalid_command.sql
+\ir daemon/refuse.sql
+\ir daemon/read_batch.sql
+\ir daemon/record_batch.sql
 \ir daemon/own_partition.sql
 \ir daemon/claim_partition.sql
 \ir daemon/execute.sql

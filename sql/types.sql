@@ -41,14 +41,31 @@ begin
 
         create type cqrs.notification as (channel text, type text, data jsonb);
 
-        create type cqrs.notice as (ordinal integer, sequence bigint, channel text, body text);
+    end if;
+
+    if pg_catalog.to_regtype('cqrs.outcome') is null then
+
+        create type cqrs.outcome as (
+            command   cqrs.command,
+            category  text,
+            duplicate boolean,
+            status    text,
+            decision  cqrs.decision,
+            version   bigint
+        );
 
     end if;
 end $$;
 
-comment on type cqrs.command is 'What a user or a process manager wants. expected_version: a number, no-stream, exists; null: any.';
-comment on type cqrs.new_event is 'An event that decide makes: it has no place in a stream yet.';
-comment on type cqrs.decision is 'What decide returns: events, or a code that says why not. Made by cqrs.accept and cqrs.reject.';
-comment on type cqrs.event is 'What has happened, with its place in its stream (version) and in its partition (position).';
-comment on type cqrs.notification is 'What somebody is to be told: the channel, the CloudEvents type, the data.';
-comment on type cqrs.notice is 'A notification on its way: of which command of the batch, its number, the whole body.';
+comment on type cqrs.command is
+    'What a user or a process manager wants. expected_version: a number, no-stream, exists; null: any.';
+comment on type cqrs.new_event is
+    'An event that decide makes: it has no place in a stream yet.';
+comment on type cqrs.decision is
+    'What decide returns: events, or a code that says why not. Made by cqrs.accept and cqrs.reject.';
+comment on type cqrs.event is
+    'What has happened, with its place in its stream (version) and in its partition (position).';
+comment on type cqrs.notification is
+    'What somebody is to be told: the channel, the CloudEvents type, the data.';
+comment on type cqrs.outcome is
+    'What became of a command of a batch. version: of its stream, afterwards.';

@@ -1,15 +1,26 @@
 create or replace function cqrs.claim_checkpoint(sink text, partition integer, owner text)
     returns table (epoch bigint, "position" bigint)
-    language sql security definer set search_path = pg_catalog, pg_temp
+    language plpgsql security definer
+    set search_path = pg_catalog, pg_temp
+    set lock_timeout = '10s'
 as $$
-    insert into cqrs.checkpoints as c (sink, partition, epoch, owner)
-    values ($1, $2, 1, $3)
-    on conflict (sink, partition) do update set epoch = c.epoch + 1, owner = excluded.owner
-    returning c.epoch, c.position
-$$;
+#variable_conflict use_column
+begin
+    if not exists (select from cqrs.partitions as p where p.partition = claim_checkpoint.partition) then
+        raise exception using errcode = 'QS002',
+            message = format('there is no partition %s', claim_checkpoint.partition);
+    end if;
+
+    return query
+    insert into cqrs.checkpoints as c (sink, partition, epoch, owner, updated_at)
+    values (claim_checkpoint.sink, claim_checkpoint.partition, 1, claim_checkpoint.owner, clock_timestamp())
+    on conflict on constraint checkpoints_pkey do update
+       set epoch = c.epoch + 1, owner = excluded.owner, updated_at = excluded.updated_at
+    returning c.epoch, c.position;
+end $$;
 
 comment on function cqrs.claim_checkpoint(text, integer, text) is
-    'Makes the caller the one who moves this checkpoint; returns its epoch and where to go on.';
+    'Makes the caller the one who moves this checkpoint; returns its epoch and the position after which to go on.';
 
 
 create or replace function cqrs.read_checkpoint(sink text, partition integer)
@@ -27,7 +38,7 @@ create or replace function cqrs.advance_checkpoint(sink text, partition integer,
 as $$
 begin
     update cqrs.checkpoints as c
-       set position = greatest(c.position, advance_checkpoint.position)
+       set position = greatest(c.position, advance_checkpoint.position), updated_at = clock_timestamp()
      where c.sink = advance_checkpoint.sink
        and c.partition = advance_checkpoint.partition
        and c.epoch = advance_checkpoint.epoch;

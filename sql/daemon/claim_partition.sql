@@ -1,5 +1,10 @@
+-- Waits for the batch that the old owner has in hand, but not for long: a client
+-- that hangs while it is sent a result must not lock everybody out in silence.
+
 create or replace function cqrs.claim_partition(partition integer, owner text)
-    returns bigint language plpgsql security definer set search_path = pg_catalog, pg_temp
+    returns bigint language plpgsql security definer
+    set search_path = pg_catalog, pg_temp
+    set lock_timeout = '10s'
 as $$
 declare
     new_epoch bigint;
@@ -18,4 +23,4 @@ begin
 end $$;
 
 comment on function cqrs.claim_partition(integer, text) is
-    'Makes the caller the one owner of the partition; whoever owned it before can append no more.';
+    'Makes the caller the owner of the partition: whoever owned it before can append no more. Returns the epoch.';

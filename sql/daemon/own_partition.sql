@@ -1,13 +1,16 @@
+-- Writers of a partition queue at its row, from here to their commit.  So max(position)
+-- read afterwards, in a statement of its own, is the last one; positions become
+-- visible in order; and who claims the partition waits for the batch in hand.  The
+-- row is locked, not changed: nothing is left to vacuum, however old a snapshot is.
+
 create or replace function cqrs.own_partition(partition integer, epoch bigint)
     returns void language plpgsql set search_path = pg_catalog, pg_temp
 as $$
 declare
     current_epoch bigint;
 begin
-    -- max(position) is read after the lock, in a statement of its own, and must
-    -- then see what the last owner of the lock has committed
     if current_setting('transaction_isolation') <> 'read committed' then
-        raise exception using errcode = '25001',
+        raise exception using errcode = 'QS002',
             message = 'the event store is written in READ COMMITTED transactions only';
     end if;
 
@@ -21,7 +24,7 @@ begin
             message = format('there is no partition %s', own_partition.partition);
     end if;
 
-    if current_epoch <> own_partition.epoch then
+    if current_epoch is distinct from own_partition.epoch then
         raise exception using errcode = 'QS001',
             message = format('partition %s is in epoch %s, not %s: it has another owner now',
                              own_partition.partition, current_epoch, own_partition.epoch);
@@ -29,6 +32,4 @@ begin
 end $$;
 
 comment on function cqrs.own_partition(integer, bigint) is
-    'Locks the partition until the end of the transaction; QS001 if the epoch is not the current one. '
-    'Writers of a partition queue here, so positions are dense and appear in order, and a new owner '
-    'waits for the batch in hand. The row is locked, not changed: it does not bloat.';
+    'Locks the partition until the end of the transaction; QS001 if the epoch is not the current one.';

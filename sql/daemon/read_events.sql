@@ -6,13 +6,13 @@ as $$
     select e.position, e.id, e.stream, e.version, e.type,
            cqrs.category_of(e.stream) || '.' || e.type,
            e.metadata->>'traceparent',
-           cqrs.event_envelope(row(e.*)::cqrs.event, (select value from cqrs.settings where name = 'source'))
+           cqrs.event_envelope(row(e.*)::cqrs.event)
       from cqrs.events as e
      where e.partition = $1 and e.position > $2
      order by e.position
-     limit $3
+     limit least($3, 10000)
 $$;
 
 comment on function cqrs.read_events(integer, bigint, integer) is
-    'The events of a partition after a position, at most max of them, as RabbitMQ gets them. '
-    'A visible event''s predecessors are visible too, so nothing is skipped.';
+    'The events of a partition after a position, as RabbitMQ gets them; at most max of them, and 10,000. '
+    'When an event is visible all before it are, so nothing is skipped.';

@@ -6,8 +6,8 @@ as $$
       from cqrs.notifications as n
      where n.partition = $1 and n.sequence > $2
      order by n.sequence
-     limit $3
+     limit least($3, 10000)
 $$;
 
 comment on function cqrs.read_notifications(integer, bigint, integer) is
-    'The notifications of a partition after a sequence number, at most max of them.';
+    'The notifications of a partition after a sequence number; at most max of them, and 10,000.';

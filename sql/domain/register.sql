@@ -1,41 +1,59 @@
-create or replace function cqrs.domain_function(role text, name text, arguments text, result regtype, is_set boolean)
-    returns regprocedure language plpgsql stable set search_path = pg_catalog, pg_temp
+-- Finds a function of the domain, checks its shape, and returns its qualified name.
+
+create or replace function cqrs.domain_function(category text, role text, name text)
+    returns text language plpgsql stable set search_path = pg_catalog, pg_temp
 as $$
 declare
-    fn regprocedure;
+    arguments constant text := case role
+        when 'decide'  then 'jsonb, cqrs.command'
+        when 'evolve'  then 'jsonb, cqrs.new_event'
+        when 'project' then 'cqrs.event[]'
+        else                'cqrs.event'
+    end;
+    result    constant text := case role
+        when 'decide'  then 'cqrs.decision'
+        when 'evolve'  then 'jsonb'
+        when 'project' then 'void'
+        when 'react'   then 'cqrs.command'
+        else                'cqrs.notification'
+    end;
+    many      constant boolean := role in ('react', 'notify');
+    found     record;
 begin
-    if name is null then
-        return null;
-    end if;
+    select p.prorettype, p.proretset, format('%I.%I', n.nspname, p.proname) as qualified
+      into found
+      from pg_proc as p
+      join pg_namespace as n on n.oid = p.pronamespace
+     where p.oid = to_regprocedure(format('%s(%s)', name, arguments));
 
-    fn := to_regprocedure(name || '(' || arguments || ')');
-
-    if fn is null then
+    if found is null then
         raise exception using errcode = '42883',
-            message = format('there is no function %s(%s), which is given as %s', name, arguments, role);
+            message = format('%s of category %s: there is no function %s(%s)', role, category, name, arguments);
     end if;
 
-    perform from pg_proc as p
-      where p.oid = fn and p.prorettype = result and p.proretset = is_set;
-
-    if not found then
+    if found.prorettype <> to_regtype(result) or found.proretset <> many then
         raise exception using errcode = '42P13',
-            message = format('%s is given as %s, so it must return %s%s',
-                             fn, role, case when is_set then 'setof ' else '' end, result);
+            message = format('%s of category %s: %s(%s) must return %s%s',
+                             role, category, name, arguments, case when many then 'setof ' else '' end, result);
     end if;
 
-    return fn;
+    return found.qualified;
 end $$;
 
-comment on function cqrs.domain_function(text, text, text, regtype, boolean) is 'Finds a function of the domain by its name, or says why it will not do.';
+comment on function cqrs.domain_function(text, text, text) is
+    'The qualified name of a function of the domain, or a sentence on why it will not do.';
 
 
--- Static dispatchers: a CASE whose branches are planned once, where EXECUTE would
--- be planned for each command.
+-- One branch per category instead of EXECUTE, which would plan anew for each call.
+-- A dispatcher in SQL is put in place of its call by the planner, and so is a
+-- domain's function in SQL behind it: such a path costs nothing.  Therefore they
+-- have no search_path of their own: they live on their caller's, which is pinned,
+-- and name everything in full.  They are written as text, so that a domain can be
+-- dropped without them.
 
 create or replace function cqrs.make_dispatchers()
     returns void language plpgsql set search_path = pg_catalog, pg_temp
-as $dispatch$
+as $make$
 declare
     decides  text;
     evolves  text;
@@ -43,57 +61,58 @@ declare
     reacts   text;
     notifies text;
 begin
-    select string_agg(format('when %L then %s(state, command)', category, decide::regproc), ' '),
-           string_agg(format('when %L then %s(state, event)', category, evolve::regproc), ' '),
-           string_agg(format('when %L then perform %s(events);', category, project::regproc), ' ')
-               filter (where project is not null),
-           string_agg(format('when %L then return query select * from %s(event);', category, react::regproc), ' ')
-               filter (where react is not null),
-           string_agg(format('when %L then return query select * from %s(event);', category, notify::regproc), ' ')
-               filter (where notify is not null)
+    select string_agg(format(' when %L then %s(state, command)', c.category, c.decide), '' order by c.category),
+           string_agg(format(' when %L then %s(state, event)', c.category, c.evolve), '' order by c.category),
+           string_agg(format(' when %L then perform %s(events);', c.category, c.project), '' order by c.category)
+               filter (where c.project is not null),
+           string_agg(format('select r.* from %s(event) as r where category = %L', c.react, c.category), ' union all '
+               order by c.category) filter (where c.react is not null),
+           string_agg(format('select n.* from %s(event) as n where category = %L', c.notify, c.category), ' union all '
+               order by c.category) filter (where c.notify is not null)
       into decides, evolves, projects, reacts, notifies
-      from cqrs.categories;
+      from cqrs.categories as c;
 
     execute format($sql$
         create or replace function cqrs.dispatch_decide(category text, state jsonb, command cqrs.command)
-            returns cqrs.decision language plpgsql set search_path = pg_catalog, pg_temp
-        as $body$ begin return case category %s end; end $body$ $sql$,
-        coalesce(decides, 'when null then null::cqrs.decision'));
+            returns cqrs.decision language sql
+        as $body$ select %s $body$ $sql$,
+        coalesce('case category' || decides || ' end', 'null::cqrs.decision'));
 
     execute format($sql$
         create or replace function cqrs.dispatch_evolve(category text, state jsonb, event cqrs.new_event)
-            returns jsonb language plpgsql set search_path = pg_catalog, pg_temp
-        as $body$ begin return case category %s end; end $body$ $sql$,
-        coalesce(evolves, 'when null then null::jsonb'));
+            returns jsonb language sql
+        as $body$ select %s $body$ $sql$,
+        coalesce('case category' || evolves || ' end', 'null::jsonb'));
 
     execute format($sql$
         create or replace function cqrs.dispatch_project(category text, events cqrs.event[])
-            returns void language plpgsql set search_path = pg_catalog, pg_temp
-        as $body$ begin case category %s else null; end case; end $body$ $sql$,
-        coalesce(projects, 'when null then null;'));
+            returns void language plpgsql
+        as $body$ begin %s end $body$ $sql$,
+        coalesce('case category' || projects || ' else null; end case;', ''));
 
     execute format($sql$
         create or replace function cqrs.dispatch_react(category text, event cqrs.event)
-            returns setof cqrs.command language plpgsql set search_path = pg_catalog, pg_temp
-        as $body$ begin case category %s else null; end case; end $body$ $sql$,
-        coalesce(reacts, 'when null then null;'));
+            returns setof cqrs.command language sql stable
+        as $body$ %s $body$ $sql$,
+        coalesce(reacts, 'select (null::cqrs.command).* where false'));
 
     execute format($sql$
         create or replace function cqrs.dispatch_notify(category text, event cqrs.event)
-            returns setof cqrs.notification language plpgsql set search_path = pg_catalog, pg_temp
-        as $body$ begin case category %s else null; end case; end $body$ $sql$,
-        coalesce(notifies, 'when null then null;'));
+            returns setof cqrs.notification language sql stable
+        as $body$ %s $body$ $sql$,
+        coalesce(notifies, 'select (null::cqrs.notification).* where false'));
+end $make$;
 
-    comment on function cqrs.dispatch_decide(text, jsonb, cqrs.command) is 'Calls the category''s decide. Made by cqrs.register.';
-    comment on function cqrs.dispatch_evolve(text, jsonb, cqrs.new_event) is 'Calls the category''s evolve. Made by cqrs.register.';
-    comment on function cqrs.dispatch_project(text, cqrs.event[]) is 'Calls the category''s project. Made by cqrs.register.';
-    comment on function cqrs.dispatch_react(text, cqrs.event) is 'Calls the category''s react. Made by cqrs.register.';
-    comment on function cqrs.dispatch_notify(text, cqrs.event) is 'Calls the category''s notify. Made by cqrs.register.';
-end $dispatch$;
-
-comment on function cqrs.make_dispatchers() is 'Writes the functions that call the domain''s, one branch per category.';
+comment on function cqrs.make_dispatchers() is
+    'Writes the functions that call the domain''s. Run by cqrs.register, and when the store is installed again.';
 
 do $$ begin perform cqrs.make_dispatchers(); end $$;
+
+comment on function cqrs.dispatch_decide(text, jsonb, cqrs.command)   is 'Calls the category''s decide. Made by cqrs.register.';
+comment on function cqrs.dispatch_evolve(text, jsonb, cqrs.new_event) is 'Calls the category''s evolve. Made by cqrs.register.';
+comment on function cqrs.dispatch_project(text, cqrs.event[])         is 'Calls the category''s project. Made by cqrs.register.';
+comment on function cqrs.dispatch_react(text, cqrs.event)             is 'Calls the category''s react. Made by cqrs.register.';
+comment on function cqrs.dispatch_notify(text, cqrs.event)            is 'Calls the category''s notify. Made by cqrs.register.';
 
 
 create or replace function cqrs.register(category text, decide text, evolve text,
@@ -102,13 +121,25 @@ create or replace function cqrs.register(category text, decide text, evolve text
 as $$
 #variable_conflict use_variable
 begin
-    insert into cqrs.categories as c (category, decide, evolve, project, react, notify)
+    if category is null or category !~ '^[a-z][a-z0-9_]{0,62}$' then
+        raise exception using errcode = '22023',
+            message = format('a category is named by a-z, 0-9 and _, at most 63, not "%s"', category);
+    end if;
+
+    if decide is null or evolve is null then
+        raise exception using errcode = '22023',
+            message = format('category %s needs decide and evolve', category);
+    end if;
+
+    lock table cqrs.categories in share row exclusive mode;
+
+    insert into cqrs.categories (category, decide, evolve, project, react, notify)
     values (category,
-            cqrs.domain_function('decide', decide, 'jsonb, cqrs.command', 'cqrs.decision', false),
-            cqrs.domain_function('evolve', evolve, 'jsonb, cqrs.new_event', 'jsonb', false),
-            cqrs.domain_function('project', project, 'cqrs.event[]', 'void', false),
-            cqrs.domain_function('react', react, 'cqrs.event', 'cqrs.command', true),
-            cqrs.domain_function('notify', notify, 'cqrs.event', 'cqrs.notification', true))
+            cqrs.domain_function(category, 'decide', decide),
+            cqrs.domain_function(category, 'evolve', evolve),
+            case when project is not null then cqrs.domain_function(category, 'project', project) end,
+            case when react   is not null then cqrs.domain_function(category, 'react', react) end,
+            case when notify  is not null then cqrs.domain_function(category, 'notify', notify) end)
     on conflict on constraint categories_pkey do update
        set decide = excluded.decide, evolve = excluded.evolve, project = excluded.project,
            react = excluded.react, notify = excluded.notify;
@@ -116,4 +147,21 @@ begin
     perform cqrs.make_dispatchers();
 end $$;
 
-comment on function cqrs.register(text, text, text, text, text, text) is 'Names the domain''s functions for a category of streams; registering again replaces them.';
+comment on function cqrs.register(text, text, text, text, text, text) is
+    'Names the domain''s functions for a category of streams; registering again replaces them.';
+
+
+create or replace function cqrs.unregister(category text)
+    returns void language plpgsql set search_path = pg_catalog, pg_temp
+as $$
+#variable_conflict use_variable
+begin
+    lock table cqrs.categories in share row exclusive mode;
+
+    delete from cqrs.categories as c where c.category = unregister.category;
+
+    perform cqrs.make_dispatchers();
+end $$;
+
+comment on function cqrs.unregister(text) is
+    'Forgets the domain''s functions for a category; its streams stay, commands for them are rejected.';

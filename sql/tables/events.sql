@@ -4,18 +4,20 @@ create table if not exists cqrs.events (
     id          uuid        not null,
     stream      text        not null,
     version     bigint      not null check (version > 0),
-    type        text        not null,
+    type        text        not null check (octet_length(type) between 1 and 100),
     data        jsonb       not null,
     metadata    jsonb       not null,
-    recorded_at timestamptz not null default clock_timestamp(),
+    recorded_at timestamptz not null,
     primary key (partition, position),
     unique (stream, version)
 );
 
 comment on table  cqrs.events          is 'What happened. Rows are added, never changed.';
 comment on column cqrs.events.position is 'Place in the partition: 1, 2, 3... in commit order, without gaps.';
+comment on column cqrs.events.id       is 'Derived from the command''s id: cqrs.derive_id(command, ''event:n'').';
 comment on column cqrs.events.version  is 'Place in the stream: 1, 2, 3... without gaps.';
-comment on column cqrs.events.metadata is 'command_id, correlation_id, causation_id, user_id, claims, traceparent.';
+comment on column cqrs.events.metadata is 'command_id, correlation_id, causation_id, user_id, claims, traceparent; what is null is absent.';
+
 
 create or replace function cqrs.refuse_change()
     returns trigger language plpgsql set search_path = pg_catalog, pg_temp

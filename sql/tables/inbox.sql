@@ -1,16 +1,15 @@
 create table if not exists cqrs.inbox (
     id          uuid        primary key,
     stream      text        not null,
-    type        text,
+    type        text        not null,
     status      text        not null check (status in ('completed', 'rejected', 'parked')),
+    version     bigint,
     code        text,
     message     text,
     detail      jsonb,
-    version     bigint,
-    position    bigint,
-    recorded_at timestamptz not null default clock_timestamp()
+    recorded_at timestamptz not null
 );
 
-comment on table  cqrs.inbox          is 'Every command that was taken, with its outcome: the same id again gets the same answer.';
-comment on column cqrs.inbox.version  is 'The version of the stream after the command; null if there was none.';
-comment on column cqrs.inbox.position is 'The position of the last event it made; null if it made none.';
+comment on table  cqrs.inbox         is 'Every command that was taken, with its outcome: the same id again gets the same answer.';
+comment on column cqrs.inbox.version is 'The version of the stream after the command; null if it was not looked at.';
+comment on column cqrs.inbox.code    is 'Why it was rejected or parked; null if it completed.';

@@ -3,10 +3,11 @@ create table if not exists cqrs.notifications (
     sequence    bigint      not null check (sequence > 0),
     channel     text        not null,
     body        text        not null,
-    recorded_at timestamptz not null default clock_timestamp(),
+    recorded_at timestamptz not null,
     primary key (partition, sequence)
 );
 
-comment on table  cqrs.notifications          is 'What users are to be told, in order; the daemon brings it to Redis.';
+comment on table  cqrs.notifications          is 'What users are to be told, in order; the daemon brings it to Redis. Old rows may go, '
+                                                 'but never the last of a partition: the next one is numbered after it.';
 comment on column cqrs.notifications.sequence is 'Place in the partition: 1, 2, 3... in commit order, without gaps.';
 comment on column cqrs.notifications.body     is 'CloudEvents 1.0 JSON, without the cursor.';

@@ -1,0 +1,63 @@
+-- The plan is made once and kept, maybe since the tables were empty: so each lookup
+-- must go by its index, however small a table was then.
+
+create or replace function cqrs.read_batch(commands jsonb)
+    returns table (command cqrs.command, stream text, partition integer, category text,
+                   first integer, duplicate boolean, status text, refusal cqrs.decision,
+                   place integer, version bigint, state jsonb)
+    language plpgsql stable
+    set search_path = pg_catalog, pg_temp
+    set plan_cache_mode = force_generic_plan
+    set enable_seqscan = off
+    set enable_hashjoin = off
+    set enable_mergejoin = off
+as $$
+#variable_conflict use_column
+declare
+    partitions constant integer := cqrs.partition_count();
+begin
+    return query
+    select c.command,
+           (c.command).stream,
+           (cqrs.stream_number((c.command).stream) % partitions)::integer,
+           d.category,
+           c.first,
+           i.id is not null or c.first < c.n,
+           case when i.id is not null then i.status
+                when r.code = 'stream-held' then 'parked'
+                when r.code is not null then 'rejected' end,
+           case when r.code is not null then cqrs.reject(r.code, r.message) end,
+           c.place,
+           coalesce(s.version, 0),
+           s.state
+      from (select row(j.id, j.stream, j.type, j.data, j."user", j.claims, j.expected_version,
+                       coalesce(j.correlation_id, j.id::text), j.causation_id, j.traceparent,
+                       j.issued_at)::cqrs.command as command,
+                   j.n,
+                   min(j.n) over (partition by j.id)::integer as first,
+                   dense_rank() over (order by j.stream collate "C")::integer as place
+              from rows from (jsonb_to_recordset(commands) as (
+                       id uuid, stream text, type text, data jsonb, "user" text, claims jsonb,
+                       expected_version text, correlation_id text, causation_id text,
+                       traceparent text, issued_at timestamptz))
+                   with ordinality as j (id, stream, type, data, "user", claims, expected_version,
+                       correlation_id, causation_id, traceparent, issued_at, n)) as c
+      left join cqrs.inbox as i on i.id = (c.command).id
+      left join cqrs.streams as s on s.stream = (c.command).stream
+      left join cqrs.categories as d on d.category = cqrs.category_of((c.command).stream)
+      left join lateral (select q.id from cqrs.parked as q where q.stream = (c.command).stream limit 1) as p on true
+     cross join lateral (select cqrs.invalid_command(c.command) as reason offset 0) as v
+     cross join lateral (
+           select case when v.reason is not null then 'invalid-command'
+                       when d.category is null   then 'unknown-category'
+                       when p.id is not null     then 'stream-held' end as code,
+                  case when v.reason is not null then v.reason
+                       when d.category is null   then format('There is nothing called %s here.',
+                                                             cqrs.category_of((c.command).stream))
+                       when p.id is not null     then 'An earlier command could not be carried out yet; '
+                                                      'this one waits behind it.' end as message) as r
+     order by c.n;
+end $$;
+
+comment on function cqrs.read_batch(jsonb) is
+    'The commands of a batch in order, and what can be said of each before it is decided.';

@@ -1,0 +1,113 @@
+-- Writes what a batch has decided: one statement per table, none in a loop.  The
+-- caller owns the partition.
+
+create or replace function cqrs.record_batch(partition integer, commands jsonb, outcomes cqrs.outcome[],
+    streams text[], heads bigint[], folds jsonb[])
+    returns table (ordinal integer, status text, duplicate boolean,
+                   sequence bigint, channel text, body text)
+    language plpgsql
+    set search_path = pg_catalog, pg_temp
+    set plan_cache_mode = force_generic_plan
+as $$
+#variable_conflict use_column
+declare
+    at         constant timestamptz := clock_timestamp();
+    said_at    constant text        := cqrs.timestamp(at);
+    last       bigint;
+    events     cqrs.event[];
+    ordinals   integer[];       -- to which command each event belongs
+    told       integer[];       -- and each notification
+    channels   text[];
+    bodies     text[];
+begin
+    insert into cqrs.inbox (id, stream, type, status, version, code, message, detail, recorded_at)
+    select (o.command).id, (o.command).stream, (o.command).type, o.status, o.version,
+           (o.decision).code, (o.decision).message, (o.decision).detail, at
+      from unnest(outcomes) as o
+     where not o.duplicate;
+
+    insert into cqrs.parked (partition, id, stream, command, code, message, parked_at)
+    select record_batch.partition, (o.command).id, (o.command).stream, record_batch.commands->(o.n::integer - 1),
+           (o.decision).code, (o.decision).message, at
+      from unnest(outcomes) with ordinality as o (command, category, duplicate, status, decision, version, n)
+     where o.status = 'parked' and not o.duplicate
+     order by o.n;
+
+    -- events
+
+    select coalesce(max(e.position), 0) into last
+      from cqrs.events as e
+     where e.partition = record_batch.partition;
+
+    select array_agg(row(record_batch.partition, last + e.place, cqrs.derive_id(e.command_id, 'event:' || e.n),
+                         e.stream, e.version, e.type, e.data, e.metadata, at)::cqrs.event),
+           array_agg(e.ordinal)
+      into events, ordinals
+      from (select o.ordinal::integer as ordinal, row_number() over (order by o.ordinal, e.n) as place,
+                   o.id as command_id, e.n, o.stream, o.version - cardinality(o.events) + e.n as version,
+                   e.type, e.data, o.metadata
+              from (select o.ordinal, (o.command).id, (o.command).stream, o.version, (o.decision).events,
+                           cqrs.metadata_of(o.command) as metadata
+                      from unnest(outcomes) with ordinality as o (command, category, duplicate, status, decision, version, ordinal)
+                     where o.status = 'completed' and not o.duplicate
+                    offset 0) as o
+             cross join lateral unnest(o.events) with ordinality as e (type, data, n)
+             order by place) as e;
+
+    if events is not null then
+        insert into cqrs.events select e.* from unnest(events) as e;
+
+        insert into cqrs.streams as s (stream, partition, version, state)
+        select h.stream, record_batch.partition, h.head, h.fold
+          from unnest(streams, heads, folds) as h (stream, head, fold)
+         where h.stream = any (select (e).stream from unnest(events) as e)
+        on conflict (stream) do update set version = excluded.version, state = excluded.state;
+
+        perform cqrs.dispatch_project(e.category, e.events)
+           from (select cqrs.category_of(e.stream) as category, array_agg(e order by e.position) as events
+                   from unnest(events) as e
+                  group by 1) as e;
+    end if;
+
+    -- notifications: of each command first its outcome, then what the domain tells
+
+    select array_agg(n.ordinal), array_agg(n.channel), array_agg(n.body)
+      into told, channels, bodies
+      from (select o.ordinal::integer, 1 as n, 'user:' || (o.command).user_id as channel,
+                   cqrs.outcome_envelope(o.command, o.status, o.version, o.decision, said_at) as body
+              from unnest(outcomes) with ordinality
+                   as o (command, category, duplicate, status, decision, version, ordinal)
+             where not o.duplicate and (o.command).user_id <> ''
+            union all
+            select d.ordinal, d.n, d.channel,
+                   cqrs.envelope(cqrs.derive_id(d.command_id, 'notification:' || d.n),
+                                 d.type, d.stream, said_at, d.data, '')
+              from (select e.ordinal, (e.metadata->>'command_id')::uuid as command_id, e.stream,
+                           n.channel, n.type, coalesce(n.data, '{}')::text as data,
+                           1 + row_number() over (partition by e.ordinal order by e.position)::integer as n
+                      from unnest(events, ordinals)
+                           as e (partition, position, id, stream, version, type, data, metadata, recorded_at, ordinal)
+                     cross join lateral cqrs.dispatch_notify(cqrs.category_of(e.stream),
+                           row(e.partition, e.position, e.id, e.stream, e.version, e.type, e.data,
+                               e.metadata, e.recorded_at)::cqrs.event) as n
+                     where n.channel is not null) as d
+             order by 1, 2) as n;
+
+    select coalesce(max(n.sequence), 0) into last
+      from cqrs.notifications as n
+     where n.partition = record_batch.partition;
+
+    insert into cqrs.notifications (partition, sequence, channel, body, recorded_at)
+    select record_batch.partition, last + n.n, n.channel, n.body, at
+      from unnest(channels, bodies) with ordinality as n (channel, body, n);
+
+    return query
+    select o.ordinal::integer, o.status, o.duplicate, last + n.n, n.channel, n.body
+      from unnest(outcomes) with ordinality as o (command, category, duplicate, status, decision, version, ordinal)
+      left join unnest(told, channels, bodies) with ordinality as n (ordinal, channel, body, n) on n.ordinal = o.ordinal
+     order by o.ordinal, n.n;
+end $$;
+
+comment on function cqrs.record_batch(integer, jsonb, cqrs.outcome[], text[], bigint[], jsonb[]) is
+    'Records the outcomes of a batch and all that follows from them. commands: the batch as it came; streams, '
+    'heads, folds: name, version and state of the streams that were decided on. Returns what cqrs.execute returns.';
