@@ -37,7 +37,7 @@ begin
 
     -- array_agg keeps the order of the subquery
 
-    select array_agg(row(c.command, c.category, c.duplicate, c.status, c.refusal, c.version)::cqrs.outcome),
+    select array_agg(row(c.command, c.category, c.duplicate, c.status, c.refusal, null)::cqrs.outcome),
            array_agg(c.first), array_agg(c.place), array_agg(c.version), array_agg(c.state),
            min(c.stream) filter (where c.partition <> execute.partition)
       into outcomes, firsts, places, versions, states, stranger

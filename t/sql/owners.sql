@@ -3,7 +3,7 @@
 
 \ir lib/prelude.sql
 
-select plan(31);
+select plan(33);
 
 -- partitions
 
@@ -57,6 +57,8 @@ select results_eq($$ select * from cqrs.claim_checkpoint('rabbitmq', 1, 'two') $
 select throws_ok($$ select cqrs.advance_checkpoint('rabbitmq', 1, 1, 18) $$, 'QS001', null, 'the one before can''t move it any more');
 select lives_ok($$ select cqrs.advance_checkpoint('rabbitmq', 1, 2, 12) $$, 'moving it back');
 select is((select position from cqrs.checkpoints where sink = 'rabbitmq' and partition = 1), 17::bigint, 'changes nothing');
+select is(cqrs.read_checkpoint('rabbitmq', 1), 17::bigint, 'others may look where it stands');
+select is(cqrs.read_checkpoint('rabbitmq', 3), 0::bigint, '... also before it was ever claimed');
 select throws_ok($$ select cqrs.advance_checkpoint('redis', 1, 1, 18) $$, 'QS001', null, 'what was never claimed can''t be moved');
 select throws_ok($$ select * from cqrs.claim_checkpoint('redis', 7, 'one') $$, 'QS002', 'there is no partition 7', 'a partition that is not there has no checkpoint');
 
