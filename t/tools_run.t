@@ -17,11 +17,13 @@ use Cqrs::Wait qw(wait_until);
 
 chdir root() or die root() . ": $!";
 
-my $dir = tempdir('cqrs-run-XXXXXX', TMPDIR => 1, CLEANUP => 1);
+# What runs is found by what is in the directory, so that goes last.
+my $dir = tempdir('cqrs-run-XXXXXX', TMPDIR => 1);
 chmod 0755, $dir;
+Cqrs::Guard::add('rm', '-rf', $dir);
 $ENV{CQRS_RUN} = "$dir/run";
 $ENV{CQRS_PORT_BASE} = free_base();
-my $guard = Cqrs::Guard::add('tools/run', 'remove');
+Cqrs::Guard::add('tools/run', 'remove');
 
 my ($pid, $output) = start();
 my %line = printed();
@@ -54,7 +56,6 @@ is(ended($pid), 0, 'Ctrl-C ends it');
 
 is((run('remove'))[0], 0, 'remove');
 ok(!-e $ENV{CQRS_RUN}, 'nothing is left');
-Cqrs::Guard::remove($guard);
 
 done_testing;
 

@@ -36,13 +36,13 @@ rabbitmq_pid() {
         && echo "$pid"
 }
 
-# Runs a program in the node's environment.
+# Runs a program in the node's environment, and in the place of a subshell.
 
-rabbitmq_run() {
-    local home=$data/rabbitmq
+rabbitmq_run() (
+    home=$data/rabbitmq
 
-    cd "$home" || return 1
-    as_account env -i PATH="/usr/sbin:/usr/bin:/sbin:/bin" LANG=C.UTF-8 \
+    cd "$home" || exit 1
+    exec "${become[@]}" env -i PATH="/usr/sbin:/usr/bin:/sbin:/bin" LANG=C.UTF-8 \
         HOME="$home" \
         RABBITMQ_NODENAME=cqrs@localhost \
         RABBITMQ_NODE_IP_ADDRESS=127.0.0.1 \
@@ -59,7 +59,7 @@ rabbitmq_run() {
         RABBITMQ_CONF_ENV_FILE="$home/rabbitmq-env.conf" \
         RABBITMQ_ENABLED_PLUGINS_FILE="$home/enabled_plugins" \
         "$@"
-}
+)
 
 rabbitmq_start() {
     local home=$data/rabbitmq
@@ -112,11 +112,16 @@ rabbitmq_stop() {
     rabbitmq_after
 }
 
-# The port mapper outlives its node.
+# The port mapper outlives its node, and refuses to leave before it has noticed
+# that the node has gone.
 
 rabbitmq_after() {
+    wait_until 10 rabbitmq_end_epmd
+}
+
+rabbitmq_end_epmd() {
     rabbitmq_run epmd -kill >/dev/null 2>&1
-    return 0
+    ! rabbitmq_run epmd -names >/dev/null 2>&1
 }
 
 rabbitmq_kill() {
