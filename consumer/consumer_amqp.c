@@ -30,6 +30,8 @@
 
 static int consumer_amqp_open(consumer_amqp_t *amqp,
     const struct amqp_connection_info *info);
+static void consumer_amqp_name(consumer_amqp_t *amqp,
+    const struct amqp_connection_info *info);
 static int consumer_amqp_login(consumer_amqp_t *amqp,
     const struct amqp_connection_info *info);
 static int consumer_amqp_fail(consumer_amqp_t *amqp, const char *what,
@@ -95,13 +97,32 @@ consumer_amqp_connect(consumer_amqp_t *amqp, unsigned partitions)
 
     rc = consumer_amqp_open(amqp, &info);
 
-    free(url);
-
-    if (rc != 0) {
-        return -1;
+    if (rc == 0) {
+        rc = consumer_topology_declare(amqp, partitions);
     }
 
-    return consumer_topology_declare(amqp, partitions);
+    if (rc != 0) {
+        consumer_amqp_name(amqp, &info);
+    }
+
+    free(url);
+
+    return rc;
+}
+
+
+/* Of several brokers it matters which one. */
+
+static void
+consumer_amqp_name(consumer_amqp_t *amqp,
+    const struct amqp_connection_info *info)
+{
+    char  why[sizeof(amqp->error)];
+
+    memcpy(why, amqp->error, sizeof(why));
+
+    snprintf(amqp->error, sizeof(amqp->error), "%.64s:%d: %.160s", info->host,
+             info->port, why);
 }
 
 

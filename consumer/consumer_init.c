@@ -13,7 +13,6 @@
 
 
 static int consumer_init_exec(PGconn *conn, const char *sql);
-static void consumer_init_notice(void *data, const PGresult *res);
 
 
 int
@@ -32,8 +31,6 @@ consumer_init_run(const consumer_options_t *options)
         fprintf(stderr, "cqrs-consumer: postgres: %s\n", pg.error);
         goto done;
     }
-
-    PQsetNoticeReceiver(pg.conn, consumer_init_notice, NULL);
 
     if (options->partitions) {
         snprintf(sql, sizeof(sql), "set cqrs.partitions = '%u'",
@@ -88,14 +85,4 @@ consumer_init_exec(PGconn *conn, const char *sql)
     PQclear(res);
 
     return rc;
-}
-
-
-/* What a second installation finds already there is of no interest. */
-
-static void
-consumer_init_notice(void *data, const PGresult *res)
-{
-    (void) data;
-    (void) res;
 }

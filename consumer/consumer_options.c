@@ -204,28 +204,6 @@ consumer_options_cleanup(consumer_options_t *options)
 }
 
 
-const char *
-consumer_options_url(const char *url, char *text, size_t size)
-{
-    const char  *host, *user, *password;
-
-    user = strstr(url, "://");
-    user = user ? user + 3 : url;
-
-    host = strrchr(user, '@');
-    password = host ? memchr(user, ':', host - user) : NULL;
-
-    if (password) {
-        snprintf(text, size, "%.*s%s", (int) (password - url), url, host);
-
-    } else {
-        snprintf(text, size, "%s", url);
-    }
-
-    return text;
-}
-
-
 static int
 consumer_options_postgres(consumer_options_t *options, const char *name,
     const char *value)

@@ -6,8 +6,7 @@
 /*
  * What the daemon was told: arguments, and behind them the environment.
  *
- * All strings belong to the options.  They may hold passwords: never log them,
- * see consumer_options_url().
+ * All strings belong to the options.  They may hold passwords: never log them.
  */
 
 #ifndef CONSUMER_OPTIONS_H
@@ -49,9 +48,6 @@ typedef enum {
 consumer_options_e consumer_options_init(consumer_options_t *options, int argc,
     char *const *argv);
 void consumer_options_cleanup(consumer_options_t *options);
-
-/* Writes the URL without its password, cut to size; returns text. */
-const char *consumer_options_url(const char *url, char *text, size_t size);
 
 
 #endif /* CONSUMER_OPTIONS_H */

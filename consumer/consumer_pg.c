@@ -14,6 +14,7 @@
 #define CONSUMER_PG_TICK  1000
 
 
+static void consumer_pg_notice(void *data, const PGresult *res);
 static consumer_pg_status_e consumer_pg_wait(consumer_pg_t *pg);
 static consumer_pg_status_e consumer_pg_finish(consumer_pg_t *pg,
     PGresult **res);
@@ -69,6 +70,8 @@ consumer_pg_connect(consumer_pg_t *pg)
         return consumer_pg_lost(pg);
     }
 
+    PQsetNoticeReceiver(pg->conn, consumer_pg_notice, NULL);
+
     /* the store counts on seeing what was committed a moment ago */
 
     res = PQexec(pg->conn,
@@ -82,6 +85,16 @@ consumer_pg_connect(consumer_pg_t *pg)
     PQclear(res);
 
     return CONSUMER_PG_OK;
+}
+
+
+/* What the domain's code says by RAISE NOTICE may hold anything. */
+
+static void
+consumer_pg_notice(void *data, const PGresult *res)
+{
+    (void) data;
+    (void) res;
 }
 
 

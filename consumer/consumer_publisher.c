@@ -12,6 +12,7 @@
 #include <sys/time.h>
 
 
+static int consumer_publisher_lost(consumer_publisher_t *pub);
 static int consumer_publisher_frame(consumer_publisher_t *pub,
     const amqp_frame_t *frame);
 static int consumer_publisher_acked(consumer_publisher_t *pub,
@@ -89,6 +90,10 @@ consumer_publisher_send(consumer_publisher_t *pub, const char *exchange,
 {
     int  rc;
 
+    if (consumer_publisher_lost(pub)) {
+        return -1;
+    }
+
     properties->delivery_mode = AMQP_DELIVERY_PERSISTENT;
     properties->_flags |= AMQP_BASIC_DELIVERY_MODE_FLAG;
 
@@ -113,6 +118,10 @@ consumer_publisher_read(consumer_publisher_t *pub)
     int             rc;
     amqp_frame_t    frame;
     struct timeval  none = { 0, 0 };
+
+    if (consumer_publisher_lost(pub)) {
+        return -1;
+    }
 
     for ( ;; ) {
         amqp_maybe_release_buffers(pub->amqp.conn);
@@ -182,6 +191,21 @@ consumer_publisher_short(const char *text)
     }
 
     return bytes;
+}
+
+
+/* The connection may have been dropped while somebody else was waited for. */
+
+static int
+consumer_publisher_lost(consumer_publisher_t *pub)
+{
+    if (pub->amqp.conn) {
+        return 0;
+    }
+
+    snprintf(pub->amqp.error, sizeof(pub->amqp.error), "connection lost");
+
+    return 1;
 }
 
 

@@ -27,7 +27,7 @@ $subscriber->read(5);
 
 my $consumer = Cqrs::Consumer->start(
     database => $database, vhost => $vhost, redis => $redis,
-    args     => [ '--log-level', 'info' ],
+    args     => [ '--log-level', 'info', '--rabbitmq', 'amqp://x:s3cr3t@127.0.0.1:1/' ],
 );
 my $commands = Cqrs::Commands->new(
     database => $database, vhost => $vhost, partitions => 4, user => $user,
@@ -104,6 +104,10 @@ my $live = notification();
 is($live->{data}{id}, $late, 'a history that can not be written costs only itself');
 ok(!exists $live->{cursor}, 'its message has no cursor');
 
+
+like($consumer->log, qr/\[error\].*rabbitmq: 127\.0\.0\.1:1: connecting/,
+    'of several brokers one that is away is passed over');
+unlike($consumer->log, qr/s3cr3t/, 'no password is in the log');
 
 is($consumer->stop, 0, 'the daemon leaves when it is told to');
 is($vhost->queue_depth("cqrs.commands.$_"), 0, "queue $_ is empty") for 0 .. 3;
