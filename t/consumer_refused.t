@@ -124,6 +124,38 @@ $database->dbh->do('alter function cqrs.execute_away(integer, bigint, jsonb) ren
 $commands->wait_outcomes($patient);
 is($commands->status($patient), 'completed', 'commands wait for a store that is being repaired');
 
+
+
+# A process manager that raises costs one event, not those around it.
+
+$database->dbh->do($_) for <<'EOS', <<'EOS';
+create function bank.react_badly(event cqrs.event) returns setof cqrs.command
+    language plpgsql
+as $$
+begin
+    if (event.data->>'amount')::numeric = 13 then
+        raise exception 'bad luck' using errcode = 'P0013';
+    end if;
+    return query select * from bank.react(event);
+end $$
+EOS
+select cqrs.register('account', decide => 'bank.decide', evolve => 'bank.evolve',
+                     project => 'bank.project', react => 'bank.react_badly')
+EOS
+
+$commands->send('account-3', 'deposit', { amount => 100 });
+$commands->send('account-3', 'transfer', { to => '4', amount => $_ }) for 10, 13, 20;
+
+my @dead;
+wait_until { push @dead, $vhost->get('cqrs.dead-letters'); @dead } 20, 'a dead letter';
+is(JSON::decode_json($dead[0]{body})->{data}{amount}, 13,
+    'an event whose reaction fails is among the dead letters');
+like($consumer->log, qr/event $dead[0]{properties}{message_id} goes to the dead letters.* P0013/,
+    'with a line in the log');
+wait_until { $commands->balance('account-4') == 31 } 20, 'the other transfers to arrive';
+ok(1, 'and other events cause what they should');
+is($vhost->queue_depth('cqrs.dead-letters'), 0, 'it was the only one');
+
 is($consumer->stop, 0, 'the daemon leaves');
 
 done_testing;
