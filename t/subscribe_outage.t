@@ -5,6 +5,7 @@
 use strict;
 use warnings;
 
+use IO::Socket::INET;
 use POSIX ();
 use Test::More;
 use Time::HiRes qw(time);
@@ -25,23 +26,28 @@ my $nginx = Cqrs::Nginx->new(http => <<"END")->start;
     location = /plain { return 204; }
 END
 
-# Publishes while nginx is cut off from Redis: all of it happens before Redis
-# reads what another connection sends.
+# Cuts nginx off from Redis and publishes, before anybody can be back.
 sub publish_unseen {
-    my ($channel, $type, $keep, @numbers) = @_;
+    my ($channel, $types, $keep, @messages) = @_;
 
-    $redis->command('PING');
-    my $commands = '';
-    no warnings 'redefine';
-    local *Cqrs::Redis::_write = sub {
-        my ($self, @words) = @_;
-        $commands .= '*' . @words . "\r\n" . join '', map { '$' . length($_) . "\r\n$_\r\n" } @words;
-    };
-    $redis->_write('CLIENT', 'KILL', 'TYPE', $_, 'SKIPME', 'yes') for @$type;
-    $redis->_write($channel->publishing([ map { { n => $_ } } @numbers ], keep => $keep));
-    $redis->{socket}->syswrite($commands);
-    $redis->read(10) for 1 .. @$type;
-    $redis->read(10);
+    my @commands = (
+        [ 'SELECT', $redis->db ],
+        ['MULTI'],
+        (map { [ 'CLIENT', 'KILL', 'TYPE', $_, 'SKIPME', 'yes' ] } @$types),
+        [ $channel->publishing([ map { ref ? $_ : { n => $_ } } @messages ], keep => $keep) ],
+        ['EXEC'],
+    );
+    my $bytes = '';
+    for my $words (@commands) {
+        $bytes .= '*' . @$words . "\r\n" . join '', map { '$' . length($_) . "\r\n$_\r\n" } @$words;
+    }
+
+    my $socket = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $redis->port) or die $@;
+    $socket->syswrite($bytes);
+    my $got = '';
+    until ($got =~ /^\*/m) {
+        $socket->sysread($got, 4096, length $got) or die 'Redis has gone';
+    }
 }
 
 sub refused_within {
@@ -106,6 +112,28 @@ $services->start('redis');
     is($reset->{cursor}, $redis->command('XREVRANGE', $channel->key, '+', '-')->[0][0],
         'with the place to go on from');
     listens($ws, $channel, 215, 'and then it goes on');
+}
+
+{
+    my @channels = map { Cqrs::Channel->new($redis) } 1 .. 300;
+    my @ws = map { subscribe($_) } @channels;
+    $_->publish_many(1) for @channels;
+    $_->next for @ws;
+    publish_unseen($channels[0], [ 'normal', 'pubsub' ], 1000, 2);
+    $_->publish_many(2) for @channels[ 1 .. 299 ];
+    is_deeply([ map { Cqrs::Channel::numbers($_, 1) } @ws ], [ (2) x 300 ],
+        'hundreds of channels come back together');
+}
+
+{
+    my $channel = Cqrs::Channel->new($redis);
+    my ($ws, $other) = (subscribe($channel), subscribe($channel));
+    my $text = 'x' x 2000;
+    my @messages = map { { n => $_, text => $text } } 1 .. 900;
+    publish_unseen($channel, ['pubsub'], 1000, @messages);
+    is_deeply([ Cqrs::Channel::numbers($ws, 900) ], [ 1 .. 900 ],
+        'more may be missed than waits for a client otherwise');
+    is_deeply([ Cqrs::Channel::numbers($other, 900) ], [ 1 .. 900 ], 'by all of them');
 }
 
 {

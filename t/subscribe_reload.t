@@ -116,4 +116,18 @@ is($ws->next(10), undef, 'when nginx quits, connections end');
 is($ws->close_code, 1012, 'with 1012');
 $nginx->stop;
 
+# An operator may not want to wait so long.
+
+$nginx = Cqrs::Nginx->new(main => 'worker_shutdown_timeout 200ms;', http => <<"END")->start;
+    cqrs_redis @{[ $redis->url ]};
+    cqrs_subscribe_drain 60s;
+    @{[ Cqrs::Channel->conf ]}
+END
+my @ws = map { $channels[2]->subscribe($nginx) } 1 .. 5;
+$_->next for @ws;
+$began = time;
+$nginx->stop;
+cmp_ok(time - $began, '<', 5, 'worker_shutdown_timeout ends what is left');
+is_deeply([ map { $_->next(1) // 'end' } @ws ], [ ('end') x 5 ], 'all of it');
+
 done_testing;
