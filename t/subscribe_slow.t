@@ -27,7 +27,6 @@ my $first = $channel->publish({ n => 0 });
 my $fast = $channel->subscribe($nginx);
 my @slow = map { $channel->subscribe($nginx) } 1 .. SLOW;
 $_->next for $fast, @slow;
-setsockopt($_->socket, SOL_SOCKET, SO_RCVBUF, 8192) for @slow;
 
 sub given_up { return scalar(() = $nginx->log =~ /reads too slowly/g) }
 
@@ -45,7 +44,6 @@ my @waiting = $nginx->log =~ /(\d+) bytes wait/g;
 cmp_ok((sort { $b <=> $a } @waiting)[0], '<=', LIMIT, 'no more waited for them than the limit');
 
 my $behind = pop @slow;
-setsockopt($behind->socket, SOL_SOCKET, SO_RCVBUF, 1 << 20);
 my ($last, $cursor) = (0, $first);
 while (my $message = $behind->next(5)) {
     push @wrong, $message->{n} if $message->{n} != $last + 1;
