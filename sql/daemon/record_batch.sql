@@ -35,9 +35,7 @@ begin
 
     -- events
 
-    select coalesce(max(e.position), 0) into last
-      from cqrs.events as e
-     where e.partition = record_batch.partition;
+    last := cqrs.last_position(partition);
 
     select array_agg(row(record_batch.partition, last + e.place, cqrs.derive_id(e.command_id, 'event:' || e.n),
                          e.stream, e.version, e.type, e.data, e.metadata, at)::cqrs.event),
@@ -93,9 +91,7 @@ begin
                      where n.channel is not null) as d
              order by 1, 2) as n;
 
-    select coalesce(max(n.sequence), 0) into last
-      from cqrs.notifications as n
-     where n.partition = record_batch.partition;
+    last := cqrs.last_sequence(partition);
 
     insert into cqrs.notifications (partition, sequence, channel, body, recorded_at)
     select record_batch.partition, last + n.n, n.channel, n.body, at

@@ -1,0 +1,34 @@
+-- The store finds what it needs by indexes, however small the tables were when a
+-- session made its plans.
+
+\ir lib/prelude.sql
+
+-- how often each table was read as a whole, once the last transaction's counters are out
+create function public.scans() returns text[] language sql as $$
+    select array_agg(s.relname || ' ' || s.seq_scan order by s.relname)
+      from pg_stat_user_tables as s
+     where s.schemaname = 'cqrs'
+       and s.relname in ('events', 'streams', 'inbox', 'notifications', 'parked', 'categories')
+$$;
+
+-- each table has a row or two, which the planner knows in a session of its own
+
+select statuses(add(1, 'a'), add(2, 'b')), cqrs.park(0, epoch(), add(3, 'c'), 'XX999', 'no') \g /dev/null
+analyze;
+\c
+set search_path = public, tap, pg_catalog;
+
+select plan(3);
+
+select is(statuses(add(10, 'a'), add(11, 'c'), command(12, 'counter-d', 'refuse')), '{completed,parked,rejected}', 'a batch makes the plans');
+
+select pg_stat_force_next_flush() \g /dev/null
+create temp table before as select scans();
+
+select is((select count(*) from generate_series(1, 20) as i
+            cross join lateral run(add(100 + i, 'a'), add(200 + i, 'new' || i), add(300 + i, 'c'), add(100 + i, 'a'))),
+    80::bigint, 'twenty more use them');
+select pg_stat_force_next_flush() \g /dev/null
+select is(scans(), (select * from before), 'and never read a whole table');
+
+select finish();
