@@ -2,7 +2,7 @@
 -- their order, and the text ends with the brace before which Redis puts the cursor.
 
 create or replace function cqrs.timestamp(at timestamptz)
-    returns text language sql immutable parallel safe
+    returns text language sql stable parallel safe
     return to_char(at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"');
 
 comment on function cqrs.timestamp(timestamptz) is
@@ -58,14 +58,13 @@ comment on function cqrs.outcome_envelope(cqrs.command, text, bigint, cqrs.decis
 
 
 create or replace function cqrs.metadata_of(command cqrs.command)
-    returns jsonb language sql immutable parallel safe
-    return jsonb_strip_nulls(jsonb_build_object(
-               'command_id', command.id,
-               'correlation_id', command.correlation_id,
-               'causation_id', command.causation_id,
-               'user_id', command.user_id,
-               'traceparent', command.traceparent))
-           || case when command.claims is null then '{}' else jsonb_build_object('claims', command.claims) end;
+    returns jsonb language sql stable parallel safe
+    return ('{"command_id":"' || command.id || '","correlation_id":' || to_json(command.correlation_id)
+            || coalesce(',"causation_id":' || to_json(command.causation_id), '')
+            || coalesce(',"user_id":' || to_json(command.user_id), '')
+            || coalesce(',"claims":' || command.claims::text, '')
+            || coalesce(',"traceparent":' || to_json(command.traceparent), '')
+            || '}')::jsonb;
 
 comment on function cqrs.metadata_of(cqrs.command) is
     'What the events of a command have in common.';

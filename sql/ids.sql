@@ -1,5 +1,7 @@
 -- Bodies of the form "return ..." are bound when they are created: no search_path
--- can reach them, and the planner puts them in place of the call.
+-- can reach them.  The planner puts them in place of the call, unless they are said
+-- to be more constant than what they call: convert_to(), to_json(), to_char() are
+-- stable, and so is all that uses them.
 
 create or replace function cqrs.partition_count()
     returns integer language sql stable parallel safe security definer
@@ -11,7 +13,7 @@ comment on function cqrs.partition_count() is
 
 
 create or replace function cqrs.stream_number(stream text)
-    returns bigint language sql immutable parallel safe
+    returns bigint language sql stable parallel safe
     return ('x' || encode(substr(sha256(convert_to(stream, 'UTF8')), 1, 4), 'hex'))::bit(32)::bigint;
 
 comment on function cqrs.stream_number(text) is
@@ -27,15 +29,16 @@ comment on function cqrs.partition_of(text) is
     'The partition of a stream; the same as cqrs_partition_of() in C.';
 
 
--- The bits of the version, 1000, and of the variant, 10, are set one by one: so the
--- hash is written once, and the planner can put this in place of the call.
+-- The variant is two bits, 10, the version a digit, 8.  The hash is written once, so
+-- that the planner can put this in place of the call.
 
 create or replace function cqrs.derive_id(parent uuid, name text)
-    returns uuid language sql immutable parallel safe
-    return encode(
-        set_bit(set_bit(set_bit(set_bit(set_bit(set_bit(
+    returns uuid language sql stable parallel safe
+    return overlay(
+        encode(set_bit(set_bit(
             substr(sha256(uuid_send(parent) || convert_to(name, 'UTF8')), 1, 16),
-            55, 1), 54, 0), 53, 0), 52, 0), 71, 1), 70, 0), 'hex')::uuid;
+            71, 1), 70, 0), 'hex')
+        placing '8' from 13 for 1)::uuid;
 
 comment on function cqrs.derive_id(uuid, text) is
     'A UUID v8 made of another id and a name; the same as cqrs_uuid_derive() in C.';

@@ -14,7 +14,7 @@ create or replace function cqrs.read_batch(commands jsonb)
 as $$
 #variable_conflict use_column
 declare
-    partitions constant integer := cqrs.partition_count();
+    partitions constant bigint := (select count(*) from cqrs.partitions);
 begin
     return query
     select c.command,

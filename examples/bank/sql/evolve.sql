@@ -11,7 +11,7 @@ comment on function bank.effect(text, jsonb) is
 
 
 create or replace function bank.evolve(state jsonb, event cqrs.new_event)
-    returns jsonb language sql immutable parallel safe
+    returns jsonb language sql stable parallel safe
     return case
         when event.type = 'opened' then
             jsonb_build_object('owner', event.data->'owner', 'name', event.data->'name', 'balance', 0)

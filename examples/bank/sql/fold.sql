@@ -1,5 +1,5 @@
 create or replace function bank.fold_one(state jsonb, type text, data jsonb)
-    returns jsonb language sql immutable parallel safe
+    returns jsonb language sql stable parallel safe
     return bank.evolve(state, row(type, data)::cqrs.new_event);
 
 comment on function bank.fold_one(jsonb, text, jsonb) is
