@@ -24,7 +24,6 @@
 #define CQRS_WEBSOCKET_PONG   0xa
 
 /* Close codes. */
-#define CQRS_WEBSOCKET_NORMAL      1000
 #define CQRS_WEBSOCKET_PROTOCOL    1002
 #define CQRS_WEBSOCKET_REFUSED     1003    /* a text or binary frame */
 #define CQRS_WEBSOCKET_NO_CODE     1005    /* a close frame without a code */

@@ -262,6 +262,21 @@ ngx_cqrs_channel_table_read(ngx_cqrs_redis_t *redis)
 }
 
 
+void
+ngx_cqrs_channel_table_cleanup(ngx_cqrs_redis_t *redis)
+{
+    ngx_cqrs_channel_t  *ch, *next;
+
+    for (ch = ngx_cqrs_channel_first(redis); ch; ch = next) {
+        next = ngx_cqrs_channel_next(ch);
+
+        if (ngx_queue_empty(&ch->subs)) {
+            ngx_cqrs_channel_destroy(ch);
+        }
+    }
+}
+
+
 static ngx_cqrs_channel_t *
 ngx_cqrs_channel_find(ngx_cqrs_redis_t *redis, const ngx_str_t *name)
 {

@@ -22,6 +22,12 @@ void ngx_cqrs_channel_table_down(ngx_cqrs_redis_t *redis);
 void ngx_cqrs_channel_table_message(ngx_cqrs_redis_t *redis,
     const ngx_str_t *name, const ngx_str_t *payload);
 
+/*
+ * The worker exits: forget the channels whose last answer does not come any
+ * more.  To be called while both connections are still there.
+ */
+void ngx_cqrs_channel_table_cleanup(ngx_cqrs_redis_t *redis);
+
 /* The reading connection is up: read on. */
 void ngx_cqrs_channel_table_read(ngx_cqrs_redis_t *redis);
 

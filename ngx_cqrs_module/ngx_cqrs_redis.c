@@ -96,15 +96,17 @@ ngx_cqrs_redis_stop(ngx_cqrs_backend_t *backend)
 
     redis = (ngx_cqrs_redis_t *) backend;
 
-    if (redis->subscriber) {
-        ngx_cqrs_redis_link_destroy(redis->subscriber);
-        redis->subscriber = NULL;
+    if (redis->reader == NULL) {
+        return;                            /* it was not started */
     }
 
-    if (redis->reader) {
-        ngx_cqrs_redis_link_destroy(redis->reader);
-        redis->reader = NULL;
-    }
+    ngx_cqrs_channel_table_cleanup(redis);
+
+    ngx_cqrs_redis_link_destroy(redis->subscriber);
+    ngx_cqrs_redis_link_destroy(redis->reader);
+
+    redis->subscriber = NULL;
+    redis->reader = NULL;
 }
 
 

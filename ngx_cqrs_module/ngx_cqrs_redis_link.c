@@ -153,13 +153,6 @@ ngx_cqrs_redis_link_destroy(ngx_cqrs_redis_link_t *link)
 }
 
 
-ngx_uint_t
-ngx_cqrs_redis_link_is_up(ngx_cqrs_redis_link_t *link)
-{
-    return link->state == NGX_CQRS_REDIS_LINK_UP;
-}
-
-
 ngx_cqrs_redis_command_t *
 ngx_cqrs_redis_link_command(ngx_cqrs_redis_link_t *link, ngx_uint_t argc,
     const ngx_str_t *argv, ngx_cqrs_redis_reply_pt handler, void *data)

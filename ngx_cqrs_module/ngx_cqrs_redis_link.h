@@ -49,8 +49,6 @@ ngx_cqrs_redis_link_t *ngx_cqrs_redis_link_create(
 /* Calls no handler any more. */
 void ngx_cqrs_redis_link_destroy(ngx_cqrs_redis_link_t *link);
 
-ngx_uint_t ngx_cqrs_redis_link_is_up(ngx_cqrs_redis_link_t *link);
-
 /*
  * Sends a command when the event loop goes on.  Returns NULL, and calls
  * nothing, when the link is not up; when memory is short, the link goes down

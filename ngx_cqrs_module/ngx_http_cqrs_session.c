@@ -172,7 +172,6 @@ ngx_http_cqrs_session_position(const ngx_str_t *channel,
 
     msg = ngx_http_cqrs_session_event(reset ? "reset" : "subscribed", channel,
                                       cursor);
-    session->begun = 1;
 
     if (msg == NULL) {
         session->overflow = 1;

@@ -44,7 +44,6 @@ struct ngx_http_cqrs_session_s {
     void                      (*wake)(ngx_http_cqrs_session_t *session);
     void                       *data;        /* of whoever is woken */
 
-    unsigned                    begun:1;     /* its first message is there */
     unsigned                    overflow:1;  /* more came than it can take */
     unsigned                    refused:1;   /* Redis forbids the channel */
 };
