@@ -125,4 +125,12 @@ is(to('any')->status, 503, 'nor is who asks for a database that is not there');
 $nginx->wait_log(qr/login refused, "ERR DB index/);
 $nginx->stop;
 
+# Something else may be there.
+
+$nginx = start('redis://127.0.0.1:%PORT%');
+is(to('any')->status, 503, 'a server that is no Redis is not listened to');
+like($nginx->wait_log(qr/subscriber is away/), qr/its reply was not understood|connection closed/,
+    'the log says so');
+$nginx->stop;
+
 done_testing;
