@@ -15,6 +15,7 @@
 
 #include "ngx_http_cqrs_module.h"
 #include "ngx_http_cqrs_jwt.h"
+#include "ngx_http_cqrs_jwt_from.h"
 #include "ngx_http_cqrs_jwt_key.h"
 #include "ngx_http_cqrs_jwt_token.h"
 #include "ngx_http_cqrs_reply.h"
@@ -25,35 +26,21 @@
 #define NGX_HTTP_CQRS_JWT_REQUIRED  2
 
 
-typedef enum {
-    NGX_HTTP_CQRS_JWT_HEADER = 0,
-    NGX_HTTP_CQRS_JWT_COOKIE,
-    NGX_HTTP_CQRS_JWT_ARGUMENT
-} ngx_http_cqrs_jwt_place_e;
-
-
-typedef struct {
-    ngx_http_cqrs_jwt_place_e  place;
-    ngx_str_t                  name;
-} ngx_http_cqrs_jwt_from_t;
-
-
 typedef struct {
     ngx_array_t  *keys;       /* of ngx_http_cqrs_jwt_key_t */
-    ngx_array_t  *from;       /* of ngx_http_cqrs_jwt_from_t; NULL: header */
+    ngx_array_t  *from;       /* NULL: the header */
     ngx_uint_t    mode;
 } ngx_http_cqrs_jwt_loc_conf_t;
 
 
 typedef struct {
-    ngx_array_t               *keys;     /* by which the token was checked */
-    ngx_array_t               *from;
-    ngx_http_cqrs_jwt_from_t  *found;    /* where it was; NULL: nowhere */
-    ngx_str_t                  token;
-    ngx_int_t                  rc;       /* NGX_DECLINED: none, _ERROR: bad */
-    const char                *error;    /* why it is bad */
-    char                      *text;     /* the claims; owned */
-    json_t                    *claims;   /* the same; owned */
+    ngx_array_t                *keys;    /* by which the token was checked */
+    ngx_array_t                *from;
+    ngx_http_cqrs_jwt_token_t  token;
+    ngx_int_t                   rc;      /* NGX_DECLINED: none, _ERROR: bad */
+    const char                 *error;   /* why it is bad */
+    char                       *text;    /* the claims; owned */
+    json_t                     *claims;  /* the same; owned */
 } ngx_http_cqrs_jwt_ctx_t;
 
 
@@ -61,11 +48,6 @@ static ngx_uint_t ngx_http_cqrs_jwt_mode(ngx_http_cqrs_jwt_loc_conf_t *conf);
 static ngx_http_cqrs_jwt_ctx_t *ngx_http_cqrs_jwt_check(ngx_http_request_t *r,
     ngx_http_cqrs_jwt_loc_conf_t *conf);
 static void ngx_http_cqrs_jwt_cleanup(void *data);
-static ngx_int_t ngx_http_cqrs_jwt_find(ngx_http_request_t *r,
-    ngx_http_cqrs_jwt_ctx_t *ctx, ngx_http_cqrs_jwt_ctx_t *before);
-static void ngx_http_cqrs_jwt_hide(ngx_str_t *text, ngx_str_t *token);
-static ngx_int_t ngx_http_cqrs_jwt_bearer(ngx_http_request_t *r,
-    ngx_str_t *token);
 static ngx_int_t ngx_http_cqrs_jwt_refuse(ngx_http_request_t *r,
     const char *error);
 static ngx_int_t ngx_http_cqrs_jwt_value(ngx_http_request_t *r, json_t *claim,
@@ -153,11 +135,6 @@ static ngx_str_t  ngx_http_cqrs_jwt_prefix = ngx_string("cqrs_jwt_");
 
 static ngx_str_t  ngx_http_cqrs_jwt_challenge = ngx_string("Bearer");
 
-static ngx_http_cqrs_jwt_from_t  ngx_http_cqrs_jwt_default_from = {
-    NGX_HTTP_CQRS_JWT_HEADER, ngx_null_string
-};
-
-
 ngx_int_t
 ngx_http_cqrs_jwt_authorize(ngx_http_request_t *r)
 {
@@ -178,14 +155,9 @@ ngx_http_cqrs_jwt_authorize(ngx_http_request_t *r)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    if (ctx->found && ctx->found->place == NGX_HTTP_CQRS_JWT_ARGUMENT) {
+    /* what is logged of the request from here on shows no token */
 
-        /* what is logged of the request from here on shows no token */
-
-        ngx_http_cqrs_jwt_hide(&r->request_line, &ctx->token);
-        ngx_http_cqrs_jwt_hide(&r->unparsed_uri, &ctx->token);
-        ngx_http_cqrs_jwt_hide(&r->args, &ctx->token);
-    }
+    ngx_http_cqrs_jwt_from_hide(r, &ctx->token);
 
     if (ctx->rc == NGX_OK
         || (ctx->rc == NGX_DECLINED && mode == NGX_HTTP_CQRS_JWT_OPTIONAL))
@@ -258,6 +230,20 @@ ngx_http_cqrs_jwt_claim(ngx_http_request_t *r, ngx_str_t *name,
 }
 
 
+ngx_int_t
+ngx_http_cqrs_jwt_args(ngx_http_request_t *r, ngx_str_t *args)
+{
+    ngx_http_cqrs_jwt_ctx_t       *ctx;
+    ngx_http_cqrs_jwt_loc_conf_t  *conf;
+
+    conf = ngx_http_get_module_loc_conf(r, ngx_http_cqrs_jwt_module);
+
+    ctx = ngx_http_cqrs_jwt_check(r, conf);
+
+    return ctx ? ngx_http_cqrs_jwt_from_args(r, &ctx->token, args) : NGX_ERROR;
+}
+
+
 /* Where nothing is said, a token is required exactly if a key is there. */
 
 static ngx_uint_t
@@ -302,14 +288,17 @@ ngx_http_cqrs_jwt_check(ngx_http_request_t *r,
 
     ctx->keys = keys;
     ctx->from = conf->from;
-    ctx->rc = keys ? ngx_http_cqrs_jwt_find(r, ctx, before) : NGX_DECLINED;
+    ctx->rc = keys ? ngx_http_cqrs_jwt_from_find(r, conf->from,
+                                                 before ? &before->token : NULL,
+                                                 &ctx->token)
+                   : NGX_DECLINED;
 
     if (ctx->rc == NGX_ERROR) {
         return NULL;
     }
 
     if (ctx->rc == NGX_OK) {
-        ctx->error = ngx_http_cqrs_jwt_token_check(keys, &ctx->token,
+        ctx->error = ngx_http_cqrs_jwt_token_check(keys, &ctx->token.text,
                                                    &ctx->text, &ctx->claims);
         if (ctx->error) {
             ctx->rc = NGX_ERROR;
@@ -329,127 +318,6 @@ ngx_http_cqrs_jwt_cleanup(void *data)
 
     free(ctx->text);
     json_decref(ctx->claims);
-}
-
-
-/*
- * Finds a token and copies it, with a NUL; NGX_DECLINED: there is none.  One
- * that was hidden in the arguments is known from the check before.
- */
-
-static ngx_int_t
-ngx_http_cqrs_jwt_find(ngx_http_request_t *r, ngx_http_cqrs_jwt_ctx_t *ctx,
-    ngx_http_cqrs_jwt_ctx_t *before)
-{
-    u_char                    *copy;
-    ngx_int_t                  rc;
-    ngx_str_t                 *token;
-    ngx_uint_t                 i, n;
-    ngx_http_cqrs_jwt_from_t  *f;
-
-    f = ctx->from ? ctx->from->elts : &ngx_http_cqrs_jwt_default_from;
-    n = ctx->from ? ctx->from->nelts : 1;
-    token = &ctx->token;
-
-    for (i = 0; /* void */ ; i++) {
-
-        if (i == n) {
-            return NGX_DECLINED;
-        }
-
-        switch (f[i].place) {
-
-        case NGX_HTTP_CQRS_JWT_COOKIE:
-            rc = ngx_http_parse_multi_header_lines(&r->headers_in.cookies,
-                                                   &f[i].name, token);
-            break;
-
-        case NGX_HTTP_CQRS_JWT_ARGUMENT:
-
-            if (before && before->found
-                && before->found->place == NGX_HTTP_CQRS_JWT_ARGUMENT
-                && before->found->name.len == f[i].name.len
-                && ngx_strncmp(before->found->name.data, f[i].name.data,
-                               f[i].name.len)
-                   == 0)
-            {
-                *token = before->token;
-                ctx->found = &f[i];
-                return NGX_OK;
-            }
-
-            rc = ngx_http_arg(r, f[i].name.data, f[i].name.len, token);
-            break;
-
-        default: /* NGX_HTTP_CQRS_JWT_HEADER */
-            rc = ngx_http_cqrs_jwt_bearer(r, token);
-        }
-
-        /* a cookie's place in the list is 0 or more */
-
-        if (rc >= 0 && token->len) {
-            ctx->found = &f[i];
-            break;
-        }
-    }
-
-    copy = ngx_pnalloc(r->pool, token->len + 1);
-    if (copy == NULL) {
-        return NGX_ERROR;
-    }
-
-    *ngx_cpymem(copy, token->data, token->len) = '\0';
-
-    token->data = copy;
-
-    return NGX_OK;
-}
-
-
-static void
-ngx_http_cqrs_jwt_hide(ngx_str_t *text, ngx_str_t *token)
-{
-    u_char  *p, *last;
-
-    last = text->data + text->len;
-
-    for (p = text->data; p + token->len <= last; p++) {
-
-        if (ngx_memcmp(p, token->data, token->len) == 0) {
-            ngx_memset(p, '*', token->len);
-        }
-    }
-}
-
-
-static ngx_int_t
-ngx_http_cqrs_jwt_bearer(ngx_http_request_t *r, ngx_str_t *token)
-{
-    u_char           *p, *last;
-    ngx_table_elt_t  *h;
-
-    h = r->headers_in.authorization;
-
-    if (h == NULL
-        || h->value.len < sizeof("Bearer ") - 1
-        || ngx_strncasecmp(h->value.data, (u_char *) "Bearer ",
-                           sizeof("Bearer ") - 1)
-           != 0)
-    {
-        return NGX_DECLINED;
-    }
-
-    p = h->value.data + sizeof("Bearer ") - 1;
-    last = h->value.data + h->value.len;
-
-    while (p < last && *p == ' ') {
-        p++;
-    }
-
-    token->data = p;
-    token->len = last - p;
-
-    return NGX_OK;
 }
 
 
@@ -690,54 +558,11 @@ ngx_http_cqrs_jwt_set_from(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_cqrs_jwt_loc_conf_t *jlcf = conf;
 
-    ngx_str_t                 *value;
-    ngx_uint_t                 i;
-    ngx_http_cqrs_jwt_from_t  *from;
-
     if (jlcf->from) {
         return "is duplicate";
     }
 
-    jlcf->from = ngx_array_create(cf->pool, cf->args->nelts - 1,
-                                  sizeof(ngx_http_cqrs_jwt_from_t));
-    if (jlcf->from == NULL) {
-        return NGX_CONF_ERROR;
-    }
+    jlcf->from = ngx_http_cqrs_jwt_from_read(cf);
 
-    value = cf->args->elts;
-
-    for (i = 1; i < cf->args->nelts; i++) {
-        from = ngx_array_push(jlcf->from);
-
-        from->name = value[i];
-
-        if (ngx_strcmp(value[i].data, "header") == 0) {
-            from->place = NGX_HTTP_CQRS_JWT_HEADER;
-            continue;
-        }
-
-        if (ngx_strncmp(value[i].data, "cookie:", 7) == 0) {
-            from->place = NGX_HTTP_CQRS_JWT_COOKIE;
-            from->name.data += 7;
-            from->name.len -= 7;
-
-        } else if (ngx_strncmp(value[i].data, "argument:", 9) == 0) {
-            from->place = NGX_HTTP_CQRS_JWT_ARGUMENT;
-            from->name.data += 9;
-            from->name.len -= 9;
-
-        } else {
-            from->name.len = 0;
-        }
-
-        if (from->name.len == 0) {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "invalid place \"%V\", a token is taken from "
-                               "\"header\", \"cookie:NAME\" or "
-                               "\"argument:NAME\"", &value[i]);
-            return NGX_CONF_ERROR;
-        }
-    }
-
-    return NGX_CONF_OK;
+    return jlcf->from ? NGX_CONF_OK : NGX_CONF_ERROR;
 }

@@ -39,5 +39,8 @@ const char *ngx_http_cqrs_jwt_claims(ngx_http_request_t *r);
 ngx_int_t ngx_http_cqrs_jwt_claim(ngx_http_request_t *r, ngx_str_t *name,
     ngx_str_t *value);
 
+/* The request's arguments, without the token if it is one of them. */
+ngx_int_t ngx_http_cqrs_jwt_args(ngx_http_request_t *r, ngx_str_t *args);
+
 
 #endif /* NGX_HTTP_CQRS_JWT_H */

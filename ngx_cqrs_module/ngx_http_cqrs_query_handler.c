@@ -76,6 +76,7 @@ ngx_int_t
 ngx_http_cqrs_query_handler(ngx_http_request_t *r)
 {
     ngx_int_t                   rc;
+    ngx_str_t                   args;
     cqrs_query_error_t          error;
     ngx_http_cqrs_query_ctx_t  *ctx;
 
@@ -101,10 +102,14 @@ ngx_http_cqrs_query_handler(ngx_http_request_t *r)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
+    if (ngx_http_cqrs_jwt_args(r, &args) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
     if (ngx_http_cqrs_query_relation(ctx, &error) != NGX_OK
         || ngx_http_cqrs_query_schema(ctx, &error) != NGX_OK
-        || cqrs_query_parse(&ctx->query, &ctx->arena, (char *) r->args.data,
-                            r->args.len, &error)
+        || cqrs_query_parse(&ctx->query, &ctx->arena, (char *) args.data,
+                            args.len, &error)
            != 0)
     {
         return ngx_http_cqrs_query_reply_error(r, &error);

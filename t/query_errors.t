@@ -212,3 +212,19 @@ location /api/ { cqrs_query schema=api; }
 --- request
 GET /api/items
 --- error_code: 401
+
+
+=== TEST 20: a token in an argument is no filter
+--- config
+cqrs_jwt_key HS256 env:CQRS_TEST_JWT_KEY;
+cqrs_jwt_from header argument:access_token;
+location /api/ { cqrs_query schema=api; }
+--- request eval
+my $token = Cqrs::Jwt::token({ sub => 'alice', exp => time + 600 }, key => $ENV{CQRS_TEST_JWT_KEY});
+["GET /api/items?access_token=$token&select=id&id=eq.1",
+ "GET /api/items?select=id&access_token=$token&id=eq.1",
+ "GET /api/items?select=id&id=eq.1&access_token=$token"]
+--- error_code eval
+[200, 200, 200]
+--- response_body eval
+['[{"id":1}]', '[{"id":1}]', '[{"id":1}]']
