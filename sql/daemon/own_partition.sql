@@ -45,7 +45,9 @@ create or replace function cqrs.last_position(partition integer)
     set enable_bitmapscan = off
 as $$
 begin
-    return coalesce((select max(e.position) from cqrs.events as e where e.partition = last_position.partition), 0);
+    return coalesce((select max(e.position)
+                       from cqrs.events as e
+                      where e.partition = last_position.partition), 0);
 end $$;
 
 comment on function cqrs.last_position(integer) is
@@ -59,7 +61,9 @@ create or replace function cqrs.last_sequence(partition integer)
     set enable_bitmapscan = off
 as $$
 begin
-    return coalesce((select max(n.sequence) from cqrs.notifications as n where n.partition = last_sequence.partition), 0);
+    return coalesce((select max(n.sequence)
+                       from cqrs.notifications as n
+                      where n.partition = last_sequence.partition), 0);
 end $$;
 
 comment on function cqrs.last_sequence(integer) is

@@ -27,11 +27,12 @@ begin
      where not o.duplicate;
 
     insert into cqrs.parked (partition, id, stream, command, code, message, parked_at)
-    select record_batch.partition, (o.command).id, (o.command).stream, record_batch.commands->(o.n::integer - 1),
-           (o.decision).code, (o.decision).message, at
-      from unnest(outcomes) with ordinality as o (command, category, duplicate, status, decision, version, n)
+    select record_batch.partition, (o.command).id, (o.command).stream,
+           record_batch.commands->(o.ordinal::integer - 1), (o.decision).code, (o.decision).message, at
+      from unnest(outcomes) with ordinality
+           as o (command, category, duplicate, status, decision, version, ordinal)
      where o.status = 'parked' and not o.duplicate
-     order by o.n;
+     order by o.ordinal;
 
     -- events
 
@@ -46,7 +47,8 @@ begin
                    e.type, e.data, o.metadata
               from (select o.ordinal, (o.command).id, (o.command).stream, o.version, (o.decision).events,
                            cqrs.metadata_of(o.command) as metadata
-                      from unnest(outcomes) with ordinality as o (command, category, duplicate, status, decision, version, ordinal)
+                      from unnest(outcomes) with ordinality
+                           as o (command, category, duplicate, status, decision, version, ordinal)
                      where o.status = 'completed' and not o.duplicate
                     offset 0) as o
              cross join lateral unnest(o.events) with ordinality as e (type, data, n)
@@ -99,8 +101,10 @@ begin
 
     return query
     select o.ordinal::integer, o.status, o.duplicate, last + n.n, n.channel, n.body
-      from unnest(outcomes) with ordinality as o (command, category, duplicate, status, decision, version, ordinal)
-      left join unnest(told, channels, bodies) with ordinality as n (ordinal, channel, body, n) on n.ordinal = o.ordinal
+      from unnest(outcomes) with ordinality
+           as o (command, category, duplicate, status, decision, version, ordinal)
+      left join unnest(told, channels, bodies) with ordinality
+           as n (ordinal, channel, body, n) on n.ordinal = o.ordinal
      order by o.ordinal, n.n;
 end $$;
 

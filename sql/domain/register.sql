@@ -65,10 +65,10 @@ begin
            string_agg(format(' when %L then %s(state, event)', c.category, c.evolve), '' order by c.category),
            string_agg(format(' when %L then perform %s(events);', c.category, c.project), '' order by c.category)
                filter (where c.project is not null),
-           string_agg(format('select r.* from %s(event) as r where category = %L', c.react, c.category), ' union all '
-               order by c.category) filter (where c.react is not null),
-           string_agg(format('select n.* from %s(event) as n where category = %L', c.notify, c.category), ' union all '
-               order by c.category) filter (where c.notify is not null)
+           string_agg(format('select r.* from %s(event) as r where category = %L', c.react, c.category),
+               ' union all ' order by c.category) filter (where c.react is not null),
+           string_agg(format('select n.* from %s(event) as n where category = %L', c.notify, c.category),
+               ' union all ' order by c.category) filter (where c.notify is not null)
       into decides, evolves, projects, reacts, notifies
       from cqrs.categories as c;
 
@@ -108,11 +108,16 @@ comment on function cqrs.make_dispatchers() is
 
 do $$ begin perform cqrs.make_dispatchers(); end $$;
 
-comment on function cqrs.dispatch_decide(text, jsonb, cqrs.command)   is 'Calls the category''s decide. Made by cqrs.register.';
-comment on function cqrs.dispatch_evolve(text, jsonb, cqrs.new_event) is 'Calls the category''s evolve. Made by cqrs.register.';
-comment on function cqrs.dispatch_project(text, cqrs.event[])         is 'Calls the category''s project. Made by cqrs.register.';
-comment on function cqrs.dispatch_react(text, cqrs.event)             is 'Calls the category''s react. Made by cqrs.register.';
-comment on function cqrs.dispatch_notify(text, cqrs.event)            is 'Calls the category''s notify. Made by cqrs.register.';
+comment on function cqrs.dispatch_decide(text, jsonb, cqrs.command) is
+    'Calls the category''s decide. Made by cqrs.register.';
+comment on function cqrs.dispatch_evolve(text, jsonb, cqrs.new_event) is
+    'Calls the category''s evolve. Made by cqrs.register.';
+comment on function cqrs.dispatch_project(text, cqrs.event[]) is
+    'Calls the category''s project. Made by cqrs.register.';
+comment on function cqrs.dispatch_react(text, cqrs.event) is
+    'Calls the category''s react. Made by cqrs.register.';
+comment on function cqrs.dispatch_notify(text, cqrs.event) is
+    'Calls the category''s notify. Made by cqrs.register.';
 
 
 create or replace function cqrs.register(category text, decide text, evolve text,

@@ -7,4 +7,5 @@ create table if not exists cqrs.categories (
     notify   text
 );
 
-comment on table cqrs.categories is 'The domain''s functions for each category of streams, by their qualified names; see cqrs.register.';
+comment on table cqrs.categories is
+    'The domain''s functions for each category of streams, by their qualified names; see cqrs.register.';

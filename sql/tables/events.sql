@@ -16,7 +16,8 @@ comment on table  cqrs.events          is 'What happened. Rows are added, never 
 comment on column cqrs.events.position is 'Place in the partition: 1, 2, 3... in commit order, without gaps.';
 comment on column cqrs.events.id       is 'Derived from the command''s id: cqrs.derive_id(command, ''event:n'').';
 comment on column cqrs.events.version  is 'Place in the stream: 1, 2, 3... without gaps.';
-comment on column cqrs.events.metadata is 'command_id, correlation_id, causation_id, user_id, claims, traceparent; what is null is absent.';
+comment on column cqrs.events.metadata is
+    'command_id, correlation_id, causation_id, user_id, claims, traceparent; what is null is absent.';
 
 
 create or replace function cqrs.refuse_change()

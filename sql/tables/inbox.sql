@@ -10,6 +10,7 @@ create table if not exists cqrs.inbox (
     recorded_at timestamptz not null
 );
 
-comment on table  cqrs.inbox         is 'Every command that was taken, with its outcome: the same id again gets the same answer.';
-comment on column cqrs.inbox.version is 'The version of the stream after the command; null if it was not looked at.';
+comment on table  cqrs.inbox         is
+    'Every command that was taken, with its outcome, which the same id gets again.';
+comment on column cqrs.inbox.version is 'Of the stream, after the command; null if it was not looked at.';
 comment on column cqrs.inbox.code    is 'Why it was rejected or parked; null if it completed.';

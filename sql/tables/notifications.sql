@@ -7,7 +7,8 @@ create table if not exists cqrs.notifications (
     primary key (partition, sequence)
 );
 
-comment on table  cqrs.notifications          is 'What users are to be told, in order; the daemon brings it to Redis. Old rows may go, '
-                                                 'but never the last of a partition: the next one is numbered after it.';
+comment on table  cqrs.notifications          is
+    'What users are to be told, in order; the daemon brings it to Redis. Old rows may go, but never the '
+    'last of a partition: the next one is numbered after it.';
 comment on column cqrs.notifications.sequence is 'Place in the partition: 1, 2, 3... in commit order, without gaps.';
 comment on column cqrs.notifications.body     is 'CloudEvents 1.0 JSON, without the cursor.';

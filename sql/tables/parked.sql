@@ -11,7 +11,9 @@ create table if not exists cqrs.parked (
 
 create index if not exists parked_stream_number_idx on cqrs.parked (stream, number);
 
-comment on table  cqrs.parked         is 'Commands that failed by themselves, and those that wait behind them. A stream is held as long as it has a row here.';
+comment on table  cqrs.parked         is
+    'Commands that failed by themselves, and those that wait behind them. A stream is held as long as it '
+    'has a row here.';
 comment on column cqrs.parked.number  is 'The order in which they came.';
 comment on column cqrs.parked.command is 'The whole command, as cqrs.execute takes it.';
 comment on column cqrs.parked.code    is 'The SQLSTATE of the failure, or stream-held for one that waits.';

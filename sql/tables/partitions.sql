@@ -5,8 +5,8 @@ create table if not exists cqrs.partitions (
     claimed_at timestamptz
 );
 
-comment on table  cqrs.partitions       is 'One row per partition, made when the store is installed: who may append to it now.';
-comment on column cqrs.partitions.epoch is 'Counts the owners. An append says for which epoch it is; an older one is refused.';
+comment on table  cqrs.partitions       is 'One row per partition, made by the first install: who may append to it now.';
+comment on column cqrs.partitions.epoch is 'Counts the owners. An append says its epoch; an older one is refused.';
 comment on column cqrs.partitions.owner is 'What the owner called itself; for people only.';
 
 do $$

@@ -14,7 +14,8 @@ create table if not exists bank.accounts (
 ) with (fillfactor = 70);
 
 comment on table  bank.accounts         is 'Projection: the accounts as they are now.';
-comment on column bank.accounts.version is 'Of the last event that is in it; an older one changes nothing, so a projection may be repeated.';
+comment on column bank.accounts.version is
+    'Of the last event that is in it; an older one changes nothing, so a projection may be repeated.';
 
 
 create table if not exists bank.transactions (
