@@ -7,6 +7,7 @@ package Bench::Consumer;
 # floor has a bank of its own, of the same size.
 
 use v5.36;
+use FindBin ();
 use Time::HiRes qw(sleep time);
 
 use Bench::Bank;
@@ -31,6 +32,7 @@ sub new($class, $stand) {
 sub groups($self) {
     my $one = "libpq, batches of $BATCH";
     my $two = "libpq, 2 batches under way";
+    my $pgbench = "pgbench, batches of $BATCH";
 
     return {
         name     => 'consumer',
@@ -39,6 +41,7 @@ sub groups($self) {
             module => sub { $self->_module },
             $one   => sub { $self->_libpq(1) },
             $two   => sub { $self->_libpq(2) },
+            $pgbench => sub { $self->_pgbench },
         },
         rows     => [
             map { (
@@ -46,7 +49,7 @@ sub groups($self) {
                   ours => 'module', floor => $_ },
                 { what => 'a deposit, CPU us', of => 'cpu_us', better => 'less',
                   ours => 'module', floor => $_ },
-            ) } $one, $two
+            ) } $one, $two, $pgbench
         ],
     };
 }
@@ -89,6 +92,30 @@ sub _libpq($self, $window) {
         $self->{floor}->store, -b => $Bench::Bank::BODY,
         -n => $self->{commands}, -k => $BATCH, -w => $window,
     ], $self->{stand}->patience, $self->{stand}->pids('postgres'));
+}
+
+
+# It makes the commands in SQL, so Postgres does that work too.
+sub _pgbench($self) {
+    my $database = $self->{floor}->database;
+    my $epoch    = $database->value("select cqrs.claim_partition(0, 'pgbench')");
+    my ($binary) = reverse sort glob '/usr/lib/postgresql/*/bin/pgbench';
+
+    my $meter = Bench::Proc::meter(client => $$, $self->{stand}->pids('postgres'));
+    my $start = time;
+
+    open my $out, '-|', $binary, qw(-n -M prepared -c 1), -t => $self->{commands} / $BATCH,
+        -D => "epoch=$epoch", -D => "batch=$BATCH", -D => "accounts=$Bench::Bank::ACCOUNTS",
+        -f => "$FindBin::Bin/deposits.sql", $database->conninfo
+        or die "pgbench: $!\n";
+    my $said = do { local $/; <$out> };
+    close $out or die "pgbench failed: $said\n";
+
+    return {
+        count   => $self->{commands},
+        seconds => time - $start,
+        cpu_of  => $meter->(),
+    };
 }
 
 
