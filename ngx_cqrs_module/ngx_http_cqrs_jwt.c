@@ -135,6 +135,7 @@ static ngx_str_t  ngx_http_cqrs_jwt_prefix = ngx_string("cqrs_jwt_");
 
 static ngx_str_t  ngx_http_cqrs_jwt_challenge = ngx_string("Bearer");
 
+
 ngx_int_t
 ngx_http_cqrs_jwt_authorize(ngx_http_request_t *r)
 {
@@ -288,10 +289,13 @@ ngx_http_cqrs_jwt_check(ngx_http_request_t *r,
 
     ctx->keys = keys;
     ctx->from = conf->from;
-    ctx->rc = keys ? ngx_http_cqrs_jwt_from_find(r, conf->from,
-                                                 before ? &before->token : NULL,
-                                                 &ctx->token)
-                   : NGX_DECLINED;
+    ctx->rc = NGX_DECLINED;
+
+    if (keys) {
+        ctx->rc = ngx_http_cqrs_jwt_from_find(r, conf->from,
+                                              before ? &before->token : NULL,
+                                              &ctx->token);
+    }
 
     if (ctx->rc == NGX_ERROR) {
         return NULL;
