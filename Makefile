@@ -63,9 +63,12 @@ all: module consumer
 
 
 # The module.  nginx's own makefile knows what is to be compiled; it is written
-# anew when the configuration or the list of files has changed.
+# anew when the configuration, the list of files or nginx itself has changed,
+# for a module fits one version of nginx alone.
 
 ngx_sources = config $(wildcard ngx_cqrs_module/*.[ch] common/*.[ch])
+ngx_version = $(shell dpkg-query -W -f '$${Version}' nginx-dev 2>/dev/null)
+ngx_list    = $(CURDIR) $(ngx_version) $(ngx_sources)
 
 module: $(MODULE)
 
@@ -75,7 +78,7 @@ $(MODULE): $(BUILD)/module/Makefile $(ngx_sources)
 	    -f $(OUT)/module/Makefile modules
 	@touch $@
 
-$(BUILD)/module/Makefile: config $(BUILD)/module/list
+$(BUILD)/module/Makefile: Makefile config $(BUILD)/module/list
 	@echo "configuring nginx's module build"
 	@cd $(NGX_SRC) && bash -c '. ./conf_flags && ./configure \
 	    "$${NGX_CONF_FLAGS[@]}" \
@@ -87,8 +90,7 @@ $(BUILD)/module/Makefile: config $(BUILD)/module/list
 
 $(BUILD)/module/list: force
 	@mkdir -p $(@D)
-	@echo '$(CURDIR) $(ngx_sources)' | cmp -s - $@ \
-	    || echo '$(CURDIR) $(ngx_sources)' >$@
+	@echo '$(ngx_list)' | cmp -s - $@ || echo '$(ngx_list)' >$@
 
 
 # The consumer, and the programs that test what it shares with the module.
@@ -105,7 +107,7 @@ $(BUILD)/libcqrs.a: $(common)
 	@rm -f $@
 	$(Q)ar rcs $@ $^
 
-$(BUILD)/%.o: %.c
+$(BUILD)/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	@echo "compiling $<"
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
@@ -117,7 +119,7 @@ $(BUILD)/consumer_sql.c: tools/embed-sql $(wildcard sql/*.sql sql/*/*.sql)
 	@mkdir -p $(@D)
 	$(Q)tools/embed-sql sql/install.sql >$@
 
-$(BUILD)/t/%: t/unit/%.c $(BUILD)/libcqrs.a
+$(BUILD)/t/%: t/unit/%.c $(BUILD)/libcqrs.a Makefile
 	@mkdir -p $(@D)
 	@echo "compiling $<"
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -o $@ $< $(LDFLAGS) \

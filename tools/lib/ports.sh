@@ -44,8 +44,9 @@ ports_check_free() {
     for name in $1; do
         for port in $("${name}_ports"); do
             taken=$(ports_taken "$port") || continue
-            fail "port $taken of $name is taken by another program;" \
-                 "choose others with --port-base (now $CQRS_PORT_BASE)"
+            fail "port $taken of $name is taken by another program; choose" \
+                 "others with --port-base, or CQRS_PORT_BASE for make run" \
+                 "(now $CQRS_PORT_BASE)"
         done
     done
 }
