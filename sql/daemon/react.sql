@@ -1,3 +1,6 @@
+-- The events are looked up one by one ("offset 0"): with any() the planner reads the
+-- whole partition as long as it has no statistics of the table.
+
 create or replace function cqrs.react(source_partition integer, positions bigint[])
     returns table ("position" bigint, id uuid, stream text, partition integer, type text, data text,
                    user_id text, claims text, correlation_id text, causation_id text, traceparent text)
@@ -14,11 +17,12 @@ as $$
            coalesce(c.correlation_id, e.metadata->>'correlation_id'),
            e.id::text,
            coalesce(c.traceparent, e.metadata->>'traceparent')
-      from cqrs.events as e
+      from (select distinct unnest($2)) as p (position)
+      cross join lateral (select * from cqrs.events as e
+                           where e.partition = $1 and e.position = p.position offset 0) as e
       cross join lateral cqrs.dispatch_react(cqrs.category_of(e.stream), row(e.*)::cqrs.event) with ordinality
            as c (id, stream, type, data, user_id, claims, expected_version, correlation_id,
                  causation_id, traceparent, issued_at, number)
-     where e.partition = $1 and e.position = any ($2)
      order by e.position, c.number
 $$;
 

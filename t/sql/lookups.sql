@@ -18,7 +18,7 @@ analyze;
 \c
 set search_path = public, tap, pg_catalog;
 
-select plan(3);
+select plan(4);
 
 select is(statuses(add(10, 'a'), add(11, 'c'), command(12, 'counter-d', 'refuse')), '{completed,parked,rejected}', 'a batch makes the plans');
 
@@ -30,5 +30,21 @@ select is((select count(*) from generate_series(1, 20) as i
     80::bigint, 'twenty more use them');
 select pg_stat_force_next_flush() \g /dev/null
 select is(scans(), (select * from before), 'and never read a whole table');
+
+
+-- an event is found by its position alone, also before any statistics are there
+
+create function public.entries() returns bigint language sql as $$
+    select sum(s.idx_tup_read) from pg_stat_user_indexes as s where s.schemaname = 'cqrs' and s.relname = 'events'
+$$;
+
+delete from pg_statistic where starelid = 'cqrs.events'::regclass;
+update pg_class set reltuples = -1, relpages = 0, relallvisible = 0 where oid = 'cqrs.events'::regclass;
+
+select pg_stat_force_next_flush() \g /dev/null
+create temp table entries_before as select entries() as n;
+select count(*) from cqrs.react(0, '{5, 6}') \g /dev/null
+select pg_stat_force_next_flush() \g /dev/null
+select is(entries() - (select n from entries_before), 2::bigint, 'react reads the events it was asked for, and no other');
 
 select finish();
