@@ -10,6 +10,8 @@ use v5.36;
 use FindBin ();
 use Time::HiRes qw(sleep time);
 
+use Cqrs::Wait;
+
 use Bench::Bank;
 use Bench::Proc;
 use Bench::Program;
@@ -110,10 +112,17 @@ sub _pgbench($self) {
         or die "pgbench: $!\n";
     my $said = do { local $/; <$out> };
     close $out or die "pgbench failed: $said\n";
+    my $seconds = time - $start;
+
+    # its backend's CPU time must have become that of the parent
+
+    Cqrs::Wait::wait_until(sub {
+        !$database->value(q{select count(*) from pg_stat_activity where application_name = 'pgbench'});
+    }, 10, 'the backend of pgbench to end');
 
     return {
         count   => $self->{commands},
-        seconds => time - $start,
+        seconds => $seconds,
         cpu_of  => $meter->(),
     };
 }
