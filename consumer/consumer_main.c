@@ -17,17 +17,24 @@
 
 typedef struct {
     const char   *name;
+    const char   *verb;            /* the word after it; NULL: it has none */
+    const char   *argument;        /* what is to follow; NULL: nothing */
     int         (*run)(const consumer_options_t *options);
 } consumer_main_command_t;
 
 
-static int consumer_main_command(const consumer_options_t *options);
+static int consumer_main_run(consumer_options_t *options);
+static const consumer_main_command_t *consumer_main_find(
+    consumer_options_t *options);
+static void consumer_main_verbs(const char *name);
 
+
+/* Those of one name stand together. */
 
 static const consumer_main_command_t  consumer_main_commands[] = {
-    { "run", consumer_master_run },
-    { "init", consumer_init_run },
-    { NULL, NULL }
+    { "run", NULL, NULL, consumer_master_run },
+    { "init", NULL, NULL, consumer_init_run },
+    { NULL, NULL, NULL, NULL }
 };
 
 
@@ -47,6 +54,7 @@ static const char  consumer_main_help[] =
 "  --log-level LEVEL    CQRS_LOG_LEVEL   alert, crit, error, warn, notice,\n"
 "                                        info, debug (notice)\n"
 "  --partitions N       CQRS_PARTITIONS  for init; fixed from then on\n"
+"  --json               answers for programs\n"
 "  --help, --version\n";
 
 
@@ -70,7 +78,7 @@ main(int argc, char *const *argv)
 
     case CONSUMER_OPTIONS_OK:
         consumer_log_init(options.log_level, "master");
-        rc = consumer_main_command(&options);
+        rc = consumer_main_run(&options);
         break;
 
     default:
@@ -83,19 +91,98 @@ main(int argc, char *const *argv)
 }
 
 
+/* What is run gets the words that are left for it. */
+
 static int
-consumer_main_command(const consumer_options_t *options)
+consumer_main_run(consumer_options_t *options)
 {
+    const char                     *blank, *verb;
     const consumer_main_command_t  *command;
 
+    command = consumer_main_find(options);
+    if (command == NULL) {
+        return CONSUMER_EXIT_USAGE;
+    }
+
+    if (command->argument && options->nwords == 0) {
+        blank = command->verb ? " " : "";
+        verb = command->verb ? command->verb : "";
+
+        fprintf(stderr, "cqrs-consumer: \"%s%s%s\" wants %s\n",
+                command->name, blank, verb, command->argument);
+        return CONSUMER_EXIT_USAGE;
+    }
+
+    if (options->nwords > (command->argument ? 1 : 0)) {
+        fprintf(stderr, "cqrs-consumer: \"%s\" is one argument too many\n",
+                options->words[command->argument ? 1 : 0]);
+        return CONSUMER_EXIT_USAGE;
+    }
+
+    return command->run(options);
+}
+
+
+static const consumer_main_command_t *
+consumer_main_find(consumer_options_t *options)
+{
+    const char                     *name;
+    const consumer_main_command_t  *command;
+
+    name = NULL;
+
     for (command = consumer_main_commands; command->name; command++) {
-        if (strcmp(command->name, options->command) == 0) {
-            return command->run(options);
+
+        if (strcmp(command->name, options->command) != 0) {
+            continue;
+        }
+
+        if (command->verb == NULL) {
+            return command;
+        }
+
+        if (options->nwords && strcmp(command->verb, options->words[0]) == 0) {
+            options->words++;
+            options->nwords--;
+            return command;
+        }
+
+        name = command->name;
+    }
+
+    if (name == NULL) {
+        fprintf(stderr, "cqrs-consumer: there is no command \"%s\"\n",
+                options->command);
+
+    } else if (options->nwords) {
+        fprintf(stderr, "cqrs-consumer: there is no command \"%s %s\", but ",
+                name, options->words[0]);
+        consumer_main_verbs(name);
+
+    } else {
+        fprintf(stderr, "cqrs-consumer: \"%s\" wants a word more: ", name);
+        consumer_main_verbs(name);
+    }
+
+    return NULL;
+}
+
+
+static void
+consumer_main_verbs(const char *name)
+{
+    const char                     *comma;
+    const consumer_main_command_t  *command;
+
+    comma = "";
+
+    for (command = consumer_main_commands; command->name; command++) {
+
+        if (strcmp(command->name, name) == 0) {
+            fprintf(stderr, "%s%s", comma, command->verb);
+            comma = ", ";
         }
     }
 
-    fprintf(stderr, "cqrs-consumer: there is no command \"%s\"\n",
-            options->command);
-
-    return CONSUMER_EXIT_USAGE;
+    fputc('\n', stderr);
 }

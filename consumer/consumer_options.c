@@ -19,6 +19,8 @@ typedef int (*consumer_option_pt)(consumer_options_t *options,
     const char *name, const char *value);
 
 
+/* An option without a variable is a flag: it takes no value. */
+
 typedef struct {
     const char          *name;
     const char          *env;
@@ -41,6 +43,8 @@ static int consumer_options_partitions(consumer_options_t *options,
     const char *name, const char *value);
 static int consumer_options_log_level(consumer_options_t *options,
     const char *name, const char *value);
+static int consumer_options_json(consumer_options_t *options,
+    const char *name, const char *value);
 static int consumer_options_number(const char *name, const char *value,
     unsigned max, unsigned *number);
 static int consumer_options_string(char **dst, const char *value);
@@ -54,7 +58,8 @@ static const consumer_option_t  consumer_options[] = {
     { "redis",      "CQRS_REDIS",      consumer_options_redis },
     { "batch",      "CQRS_BATCH",      consumer_options_batch },
     { "partitions", "CQRS_PARTITIONS", consumer_options_partitions },
-    { "log-level",  "CQRS_LOG_LEVEL",  consumer_options_log_level }
+    { "log-level",  "CQRS_LOG_LEVEL",  consumer_options_log_level },
+    { "json",       NULL,              consumer_options_json }
 };
 
 #define CONSUMER_NOPTIONS                                                     \
@@ -98,7 +103,8 @@ consumer_options_read(consumer_options_t *options, int argc,
 
     for (i = 0; i < CONSUMER_NOPTIONS; i++) {
         longs[i].name = consumer_options[i].name;
-        longs[i].has_arg = required_argument;
+        longs[i].has_arg = consumer_options[i].env ? required_argument
+                                                   : no_argument;
         longs[i].val = 256 + (int) i;
     }
 
@@ -143,15 +149,16 @@ consumer_options_read(consumer_options_t *options, int argc,
         options->command = argv[optind++];
     }
 
-    if (optind < argc) {
-        consumer_options_refuse("\"%s\" is one argument too many",
-                                argv[optind]);
-        return CONSUMER_OPTIONS_ERROR;
-    }
+    options->words = (const char *const *) &argv[optind];
+    options->nwords = (size_t) (argc - optind);
 
     for (i = 0; i < CONSUMER_NOPTIONS; i++) {
 
-        value = given[i] ? NULL : getenv(consumer_options[i].env);
+        if (given[i] || consumer_options[i].env == NULL) {
+            continue;
+        }
+
+        value = getenv(consumer_options[i].env);
 
         if (value && *value
             && consumer_options[i].set(options, consumer_options[i].env, value)
@@ -317,6 +324,19 @@ consumer_options_log_level(consumer_options_t *options, const char *name,
         return consumer_options_refuse("invalid level \"%s\" in \"%s\"", value,
                                        name);
     }
+
+    return 0;
+}
+
+
+static int
+consumer_options_json(consumer_options_t *options, const char *name,
+    const char *value)
+{
+    (void) name;
+    (void) value;
+
+    options->json = 1;
 
     return 0;
 }

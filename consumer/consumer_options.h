@@ -25,6 +25,8 @@
 
 typedef struct {
     const char            *command;        /* "run" when none was given */
+    const char *const     *words;          /* what follows it, argv's own */
+    size_t                 nwords;
 
     char                  *postgres;
     char                  *redis;
@@ -34,6 +36,7 @@ typedef struct {
     unsigned               batch;
     unsigned               partitions;     /* 0: not given */
     consumer_log_level_e   log_level;
+    unsigned               json:1;         /* answers are for programs */
 } consumer_options_t;
 
 
