@@ -10,7 +10,7 @@ begin
 
     amount := data->'amount';
 
-    if amount > 0 and amount <= 1e9 and scale(amount) <= 2 then
+    if amount > 0 and amount <= 1e9 and min_scale(amount) <= 2 then
         return amount;
     end if;
 
