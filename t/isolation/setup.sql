@@ -1,0 +1,79 @@
+-- For the specs of t/isolation: the store as each permutation finds it, and short
+-- names for what its steps do.  Accounts a and b are in partition 0, c in 1.
+
+create schema isolation;
+
+grant usage on schema isolation to cqrs_consumer;
+
+
+-- Everything as after the installation, then owner "one" and an account of a and of c.
+
+create procedure isolation.reset() language plpgsql as $$
+declare
+    name text;
+begin
+    set local session_replication_role = replica;    -- the log refuses to be truncated
+
+    for name in select c.oid::regclass::text from pg_catalog.pg_class as c
+                 where c.relkind in ('r', 'p') and not c.relispartition
+                   and c.relnamespace in ('cqrs'::regnamespace, 'bank'::regnamespace)
+                   and c.relname in ('events', 'streams', 'inbox', 'notifications', 'parked', 'checkpoints',
+                                     'accounts', 'transactions')
+    loop
+        execute format('truncate %s restart identity', name);
+    end loop;
+
+    set local session_replication_role = origin;
+
+    update cqrs.partitions set epoch = 0, owner = null;
+    perform cqrs.claim_partition(partition, 'one') from cqrs.partitions;
+
+    perform isolation.execute(1, isolation.command(1, 'a', 'open'));
+    perform isolation.execute(1, isolation.command(2, 'c', 'open'));
+end $$;
+
+
+create function isolation.id(number integer) returns uuid language sql immutable
+    return pg_catalog.format('00000000-0000-8000-8000-%s', pg_catalog.lpad(number::text, 12, '0'))::uuid;
+
+-- The command number n, of Alice.
+create function isolation.command(n integer, account text, type text, amount numeric default 1,
+    expected_version text default null) returns jsonb language sql immutable
+    return pg_catalog.jsonb_build_object('id', isolation.id(n), 'stream', 'account-' || account, 'type', type,
+        'data', pg_catalog.jsonb_build_object('amount', amount), 'user', 'alice',
+        'expected_version', expected_version);
+
+-- By the partition of the first command.
+create function isolation.execute(epoch bigint, variadic commands jsonb[])
+    returns table (ordinal integer, status text, duplicate boolean) language sql as $$
+    select e.ordinal, e.status, e.duplicate
+      from cqrs.execute(cqrs.partition_of(commands[1]->>'stream'), epoch, pg_catalog.to_jsonb(commands)) as e
+$$;
+
+-- Without the text of the fault, which names a constraint: 'ok' or the SQLSTATE.
+create function isolation.attempt(epoch bigint, variadic commands jsonb[]) returns text language plpgsql as $$
+begin
+    perform isolation.execute(epoch, variadic commands);
+    return 'ok';
+exception when others then
+    return sqlstate;
+end $$;
+
+
+create view isolation.log as
+select e.partition, e.position, e.stream, e.version, e.type from cqrs.events as e order by 1, 2;
+
+create view isolation.accounts as
+select s.stream, s.version, s.state->>'balance' as folded, a.balance as projected
+  from cqrs.streams as s
+  left join bank.accounts as a on a.id = substr(s.stream, 9)
+ order by 1;
+
+create view isolation.outcomes as
+select right(i.id::text, 2) as command, i.status, i.version, i.code from cqrs.inbox as i order by 1;
+
+create view isolation.told as
+select n.partition, n.sequence, n.body::json->>'type' as type, right(n.body::json->'data'->>'id', 2) as command
+  from cqrs.notifications as n order by 1, 2;
+
+grant select on all tables in schema isolation to cqrs_consumer;
