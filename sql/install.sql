@@ -30,6 +30,7 @@ set local client_min_messages = warning;
 \ir ids.sql
 \ir envelope.sql
 \ir domain/register.sql
+\ir domain/spec.sql
 
 \ir daemon/refuse.sql
 \ir daemon/read_batch.sql
