@@ -149,17 +149,23 @@ consumer_pg_wait(consumer_pg_t *pg)
 }
 
 
+/*
+ * The answer to the statement comes before its commit: what goes wrong there, a
+ * constraint that was deferred or a server that dies, is a further result.
+ */
+
 static consumer_pg_status_e
 consumer_pg_finish(consumer_pg_t *pg, PGresult **res)
 {
-    PGresult              *last;
+    PGresult              *next;
     ExecStatusType         status;
     consumer_pg_status_e   rc;
 
     *res = PQgetResult(pg->conn);
 
-    while ((last = PQgetResult(pg->conn)) != NULL) {
-        PQclear(last);
+    while ((next = PQgetResult(pg->conn)) != NULL) {
+        PQclear(*res);
+        *res = next;
     }
 
     status = PQresultStatus(*res);
