@@ -31,6 +31,7 @@ FLAGS    = -O2 -g -fstack-protector-strong -D_FORTIFY_SOURCE=2
 NGX_CC   = $$(dpkg-buildflags --get CFLAGS) $$(dpkg-buildflags --get CPPFLAGS) -fPIC
 NGX_LD   = $$(dpkg-buildflags --get LDFLAGS) -fPIC
 LDFLAGS  = -Wl,-z,relro,-z,now -Wl,--as-needed
+PLUGIN_LD = -Wl,-z,defs
 else
 BUILD    = build/asan
 SANITIZE = -fsanitize=address,undefined -fno-sanitize-recover=undefined \
@@ -39,6 +40,7 @@ FLAGS    = -O1 -g $(SANITIZE)
 NGX_CC   = -O1 -g $(SANITIZE) -DNGX_DEBUG_PALLOC=1 -fPIC
 NGX_LD   = $(SANITIZE) -fPIC
 LDFLAGS  = $(SANITIZE) -Wl,--as-needed
+PLUGIN_LD =
 endif
 
 CFLAGS   = -std=gnu11 -Wall -Wextra -Werror -Wmissing-prototypes -Wshadow \
@@ -54,12 +56,16 @@ common   = $(patsubst %.c,$(BUILD)/%.o,$(wildcard common/*.c))
 consumer = $(patsubst %.c,$(BUILD)/%.o,$(wildcard consumer/*.c))
 units    = $(patsubst t/unit/%.c,$(BUILD)/t/%,$(wildcard t/unit/*.c))
 
-.PHONY: all module consumer units run stop clean-run test test-asan lint bench \
+handlers = $(BUILD)/handlers/bank.so
+tested   = $(patsubst t/handlers/%.c,$(BUILD)/t/handlers/%.so,\
+             $(wildcard t/handlers/*.c))
+
+.PHONY: all module consumer handlers units run stop clean-run test test-asan lint bench \
         install-packages install-test-packages clean force
 .DELETE_ON_ERROR:
 .SECONDARY:
 
-all: module consumer
+all: module consumer handlers
 
 
 # The module.  nginx's own makefile knows what is to be compiled; it is written
@@ -97,7 +103,9 @@ $(BUILD)/module/list: force
 
 consumer: $(BUILD)/cqrs-consumer
 
-units: $(units)
+units: $(units) $(tested)
+
+handlers: $(handlers)
 
 $(BUILD)/cqrs-consumer: $(consumer) $(BUILD)/consumer_sql.o $(BUILD)/libcqrs.a
 	@echo "linking $@"
@@ -125,7 +133,25 @@ $(BUILD)/t/%: t/unit/%.c $(BUILD)/libcqrs.a Makefile
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -o $@ $< $(LDFLAGS) \
 	    $(BUILD)/libcqrs.a $(LIBS) -lcmocka
 
--include $(wildcard $(BUILD)/common/*.d $(BUILD)/consumer/*.d $(BUILD)/t/*.d)
+
+# Plugins that decide.  What they need of ours is one header; what they refer to
+# beyond it is there, or they are not linked.
+
+plugin = $(CC) -D_GNU_SOURCE -Iconsumer $(CFLAGS) -MMD -MP -fPIC -shared \
+         -fvisibility=hidden $(PLUGIN_LD) -o $@ $< $(LDFLAGS) -ljansson
+
+$(BUILD)/handlers/%.so: examples/bank/handler/%.c Makefile
+	@mkdir -p $(@D)
+	@echo "compiling $<"
+	$(Q)$(plugin)
+
+$(BUILD)/t/handlers/%.so: t/handlers/%.c Makefile
+	@mkdir -p $(@D)
+	@echo "compiling $<"
+	$(Q)$(plugin)
+
+-include $(wildcard $(BUILD)/common/*.d $(BUILD)/consumer/*.d $(BUILD)/t/*.d \
+           $(BUILD)/handlers/*.d $(BUILD)/t/handlers/*.d)
 
 
 # A sanitizer must be there before everything else in a program; Debian's nginx

@@ -9,6 +9,7 @@
 #include "consumer_master.h"
 #include "consumer_options.h"
 #include "consumer_process.h"
+#include "consumer_spec.h"
 #include "cqrs_version.h"
 
 #include <stdio.h>
@@ -34,6 +35,7 @@ static void consumer_main_verbs(const char *name);
 static const consumer_main_command_t  consumer_main_commands[] = {
     { "run", NULL, NULL, consumer_master_run },
     { "init", NULL, NULL, consumer_init_run },
+    { "spec", NULL, "a folder of fixtures", consumer_spec_run },
     { NULL, NULL, NULL, NULL }
 };
 
@@ -44,6 +46,7 @@ static const char  consumer_main_help[] =
 "Commands:\n"
 "  run    executes commands, relays events, notifies users (the default)\n"
 "  init   installs the event store in the database, again without harm\n"
+"  spec   FOLDER: asks the handlers what its fixtures (*.json) say they do\n"
 "\n"
 "Options, and the variables that stand for them:\n"
 "  --postgres CONNINFO  CQRS_POSTGRES    as libpq takes it (PGHOST...)\n"
@@ -54,6 +57,9 @@ static const char  consumer_main_help[] =
 "  --log-level LEVEL    CQRS_LOG_LEVEL   alert, crit, error, warn, notice,\n"
 "                                        info, debug (notice)\n"
 "  --partitions N       CQRS_PARTITIONS  for init; fixed from then on\n"
+"  --handler FILE       CQRS_HANDLER     decides a category; several: again\n"
+"  --handler-timeout S  CQRS_HANDLER_TIMEOUT  for one command (10)\n"
+"  --cache N            CQRS_CACHE       states kept by each worker (10000)\n"
 "  --json               answers for programs\n"
 "  --help, --version\n";
 

@@ -13,6 +13,7 @@
  */
 
 #include "consumer_master.h"
+#include "consumer_handler.h"
 #include "consumer_pg.h"
 #include "consumer_process.h"
 #include "consumer_worker.h"
@@ -79,6 +80,10 @@ int
 consumer_master_run(const consumer_options_t *options)
 {
     consumer_master_t  master;
+
+    if (consumer_handler_load(options) != 0) {
+        return CONSUMER_EXIT_USAGE;
+    }
 
     if (consumer_master_init(&master, options) != 0) {
         return master.status;

@@ -41,6 +41,12 @@ static int consumer_options_batch(consumer_options_t *options,
     const char *name, const char *value);
 static int consumer_options_partitions(consumer_options_t *options,
     const char *name, const char *value);
+static int consumer_options_handler(consumer_options_t *options,
+    const char *name, const char *value);
+static int consumer_options_handler_timeout(consumer_options_t *options,
+    const char *name, const char *value);
+static int consumer_options_cache(consumer_options_t *options,
+    const char *name, const char *value);
 static int consumer_options_log_level(consumer_options_t *options,
     const char *name, const char *value);
 static int consumer_options_json(consumer_options_t *options,
@@ -58,6 +64,10 @@ static const consumer_option_t  consumer_options[] = {
     { "redis",      "CQRS_REDIS",      consumer_options_redis },
     { "batch",      "CQRS_BATCH",      consumer_options_batch },
     { "partitions", "CQRS_PARTITIONS", consumer_options_partitions },
+    { "handler",    "CQRS_HANDLER",    consumer_options_handler },
+    { "handler-timeout", "CQRS_HANDLER_TIMEOUT",
+      consumer_options_handler_timeout },
+    { "cache",      "CQRS_CACHE",      consumer_options_cache },
     { "log-level",  "CQRS_LOG_LEVEL",  consumer_options_log_level },
     { "json",       NULL,              consumer_options_json }
 };
@@ -76,6 +86,8 @@ consumer_options_init(consumer_options_t *options, int argc,
 
     options->command = "run";
     options->batch = 64;
+    options->handler_timeout = 10;
+    options->cache = 10000;
     options->log_level = CONSUMER_LOG_NOTICE;
 
     rc = consumer_options_read(options, argc, argv);
@@ -206,6 +218,10 @@ consumer_options_cleanup(consumer_options_t *options)
         free(options->rabbitmq[i]);
     }
 
+    for (i = 0; i < options->nhandlers; i++) {
+        free(options->handlers[i]);
+    }
+
     free(options->postgres);
     free(options->redis);
 }
@@ -313,6 +329,55 @@ consumer_options_partitions(consumer_options_t *options, const char *name,
 {
     return consumer_options_number(name, value, CONSUMER_PARTITIONS_MAX,
                                    &options->partitions);
+}
+
+
+static int
+consumer_options_handler(consumer_options_t *options, const char *name,
+    const char *value)
+{
+    char    *file;
+    size_t   len;
+
+    for ( ;; ) {
+        value += strspn(value, ", ");
+        len = strcspn(value, ",");
+
+        if (len == 0) {
+            return 0;
+        }
+
+        if (options->nhandlers == CONSUMER_HANDLERS_MAX) {
+            return consumer_options_refuse("more than %d handlers in \"%s\"",
+                                           CONSUMER_HANDLERS_MAX, name);
+        }
+
+        file = strndup(value, len);
+        if (file == NULL) {
+            return consumer_options_refuse("no memory");
+        }
+
+        options->handlers[options->nhandlers++] = file;
+        value += len;
+    }
+}
+
+
+static int
+consumer_options_handler_timeout(consumer_options_t *options,
+    const char *name, const char *value)
+{
+    return consumer_options_number(name, value, CONSUMER_HANDLER_TIMEOUT_MAX,
+                                   &options->handler_timeout);
+}
+
+
+static int
+consumer_options_cache(consumer_options_t *options, const char *name,
+    const char *value)
+{
+    return consumer_options_number(name, value, CONSUMER_CACHE_MAX,
+                                   &options->cache);
 }
 
 

@@ -21,6 +21,10 @@
 #define CONSUMER_RABBITMQ_MAX    16
 #define CONSUMER_BATCH_MAX       1000
 #define CONSUMER_PARTITIONS_MAX  256
+#define CONSUMER_HANDLERS_MAX    16
+#define CONSUMER_CACHE_MAX       10000000
+
+#define CONSUMER_HANDLER_TIMEOUT_MAX  3600
 
 
 typedef struct {
@@ -35,6 +39,12 @@ typedef struct {
 
     unsigned               batch;
     unsigned               partitions;     /* 0: not given */
+
+    char                  *handlers[CONSUMER_HANDLERS_MAX];
+    size_t                 nhandlers;
+    unsigned               handler_timeout; /* seconds */
+    unsigned               cache;          /* states in each worker */
+
     consumer_log_level_e   log_level;
     unsigned               json:1;         /* answers are for programs */
 } consumer_options_t;
