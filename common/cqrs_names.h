@@ -30,6 +30,13 @@
 #define CQRS_HEADER_STREAM_NAME       "x-stream"
 #define CQRS_HEADER_VERSION           "x-version"
 
+#define CQRS_HEADER_REASON            "x-cqrs-reason"
+#define CQRS_HEADER_EXCHANGE          "x-cqrs-exchange"
+#define CQRS_HEADER_ROUTING_KEY       "x-cqrs-routing-key"
+
+/* written by RabbitMQ */
+#define CQRS_HEADER_DELIVERY_COUNT    "x-delivery-count"
+
 #define CQRS_CONTENT_TYPE_JSON        "application/json"
 #define CQRS_CONTENT_TYPE_EVENT                                               \
     "application/cloudevents+json; charset=utf-8"

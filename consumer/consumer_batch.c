@@ -14,6 +14,9 @@
 /* A command that fails by itself is tried so often. */
 #define CONSUMER_BATCH_TRIES      3
 
+/* The SQLSTATE of one that ends its server process. */
+#define CONSUMER_BATCH_LOST       "08006"
+
 /* One statement takes so many bytes, or one command. */
 #define CONSUMER_BATCH_BYTES_MAX  (4 * 1024 * 1024)
 
@@ -27,8 +30,10 @@ static consumer_pg_status_e consumer_batch_run(consumer_batch_t *b,
     const char *commands, PGresult **res);
 static consumer_batch_status_e consumer_batch_failed(consumer_batch_t *b,
     size_t count, PGresult **res, size_t *done);
+static consumer_batch_status_e consumer_batch_suspect(consumer_batch_t *b,
+    size_t *count, PGresult **res, size_t *done);
 static consumer_batch_status_e consumer_batch_park(consumer_batch_t *b,
-    PGresult **res, size_t *done);
+    unsigned times, PGresult **res, size_t *done);
 static consumer_batch_status_e consumer_batch_status(consumer_pg_status_e rc);
 static void consumer_batch_report(consumer_batch_t *b, const PGresult *res,
     size_t count);
@@ -84,6 +89,8 @@ consumer_batch_shift(consumer_batch_t *b, size_t n)
 
     b->alone = (b->alone > n) ? b->alone - n : 0;
     b->tries = 0;
+
+    consumer_suspect_clear(&b->suspect);
 }
 
 
@@ -115,10 +122,23 @@ consumer_batch_claim(consumer_batch_t *b, const char *owner)
 consumer_batch_status_e
 consumer_batch_execute(consumer_batch_t *b, PGresult **res, size_t *done)
 {
-    size_t                 count;
-    consumer_pg_status_e   rc;
+    size_t                    count;
+    consumer_pg_status_e      rc;
+    consumer_batch_status_e   status;
+
+    if (b->commands[0].refused) {
+        return CONSUMER_BATCH_REFUSED;
+    }
 
     count = consumer_batch_count(b);
+
+    if (b->suspect.pending) {
+        status = consumer_batch_suspect(b, &count, res, done);
+
+        if (status != CONSUMER_BATCH_DONE || *done) {
+            return status;
+        }
+    }
 
     if (consumer_batch_join(b, count) != 0) {
         snprintf(b->pg->error, sizeof(b->pg->error), "no memory");
@@ -128,7 +148,12 @@ consumer_batch_execute(consumer_batch_t *b, PGresult **res, size_t *done)
     rc = consumer_batch_run(b, b->text, res);
 
     if (rc == CONSUMER_PG_FAILED) {
+        consumer_suspect_clear(&b->suspect);
         return consumer_batch_failed(b, count, res, done);
+    }
+
+    if (rc == CONSUMER_PG_TRANSIENT) {
+        consumer_suspect_lost(&b->suspect, b->pg);
     }
 
     if (rc == CONSUMER_PG_OK) {
@@ -153,6 +178,10 @@ consumer_batch_count(consumer_batch_t *b)
 
     for (i = 0; i < b->n && i < b->max; i++) {
         bytes += b->commands[i].len;
+
+        if (b->commands[i].refused) {
+            break;
+        }
 
         if (i && bytes > CONSUMER_BATCH_BYTES_MAX) {
             break;
@@ -220,6 +249,66 @@ consumer_batch_run(consumer_batch_t *b, const char *commands, PGresult **res)
 
 
 /*
+ * The connection was lost while these were executed.  If one of them is the
+ * cause, it is found as any other culprit: they go one by one, and the one
+ * that does it too often is parked; then *done is 1.
+ */
+
+static consumer_batch_status_e
+consumer_batch_suspect(consumer_batch_t *b, size_t *count, PGresult **res,
+    size_t *done)
+{
+    unsigned               times;
+    consumer_pg_status_e   rc;
+
+    *done = 0;
+
+    rc = consumer_batch_run(b, "[]", res);
+
+    if (rc == CONSUMER_PG_FAILED) {
+        return CONSUMER_BATCH_AGAIN;
+    }
+
+    if (rc == CONSUMER_PG_OK) {
+        PQclear(*res);
+        *res = NULL;
+
+        rc = consumer_suspect_count(&b->suspect, b->pg);
+    }
+
+    if (rc != CONSUMER_PG_OK) {
+        return consumer_batch_status(rc);
+    }
+
+    if (*count > 1) {
+        consumer_log(CONSUMER_LOG_WARN,
+                     "the connection was lost while %zu commands were "
+                     "executed, going through them one by one", *count);
+
+        b->alone = *count;
+        *count = 1;
+
+        /* not one of them alone */
+
+        consumer_suspect_clear(&b->suspect);
+    }
+
+    times = consumer_suspect_guilty(&b->suspect);
+
+    if (times == 0) {
+        return CONSUMER_BATCH_DONE;
+    }
+
+    memcpy(b->pg->sqlstate, CONSUMER_BATCH_LOST, sizeof(CONSUMER_BATCH_LOST));
+    snprintf(b->pg->error, sizeof(b->pg->error),
+             "The connection to the database was lost each time that it was "
+             "carried out.");
+
+    return consumer_batch_park(b, times, res, done);
+}
+
+
+/*
  * Some command failed, or the store itself is out of order: a batch of none
  * tells one from the other, so that nothing is parked for the store's sake.
  */
@@ -267,14 +356,16 @@ consumer_batch_failed(consumer_batch_t *b, size_t count, PGresult **res,
         return CONSUMER_BATCH_AGAIN;
     }
 
-    return consumer_batch_park(b, res, done);
+    return consumer_batch_park(b, CONSUMER_BATCH_TRIES, res, done);
 }
 
 
 static consumer_batch_status_e
-consumer_batch_park(consumer_batch_t *b, PGresult **res, size_t *done)
+consumer_batch_park(consumer_batch_t *b, unsigned times, PGresult **res,
+    size_t *done)
 {
     char                   partition[16], sqlstate[6], error[256];
+    char                   reason[640];
     const char            *params[5];
     consumer_command_t    *command;
     consumer_pg_status_e   rc;
@@ -297,20 +388,58 @@ consumer_batch_park(consumer_batch_t *b, PGresult **res, size_t *done)
              5, params, res);
 
     if (rc == CONSUMER_PG_FAILED) {
-        consumer_log(CONSUMER_LOG_ERROR,
-                     "command %s failed, %s \"%s\", and cannot be parked, "
-                     "%s \"%s\"", command->id, sqlstate, error,
-                     b->pg->sqlstate, b->pg->error);
+        snprintf(reason, sizeof(reason),
+                 "it failed, %s \"%s\", and cannot be parked, %s \"%s\"",
+                 sqlstate, error, b->pg->sqlstate, b->pg->error);
+
+        consumer_command_refuse(command, sqlstate, reason);
 
         return CONSUMER_BATCH_REFUSED;
     }
 
     if (rc == CONSUMER_PG_OK) {
         consumer_log(CONSUMER_LOG_ERROR,
-                     "command %s is parked, it failed %d times, %s \"%s\"",
-                     command->id, CONSUMER_BATCH_TRIES, sqlstate, error);
+                     "command %s is parked, it failed %u times, %s \"%s\"",
+                     command->id, times, sqlstate, error);
         *done = 1;
     }
+
+    return consumer_batch_status(rc);
+}
+
+
+consumer_batch_status_e
+consumer_batch_refuse(consumer_batch_t *b, PGresult **res)
+{
+    char                   partition[16], *issuer;
+    const char            *params[5];
+    consumer_command_t    *command;
+    consumer_pg_status_e   rc;
+
+    command = &b->commands[0];
+    *res = NULL;
+
+    issuer = consumer_command_issuer(command);
+    if (issuer == NULL) {
+        return CONSUMER_BATCH_DONE;
+    }
+
+    snprintf(partition, sizeof(partition), "%u", b->partition);
+
+    params[0] = partition;
+    params[1] = b->epoch;
+    params[2] = issuer;
+    params[3] = command->code;
+    params[4] = command->reason;
+
+    rc = consumer_pg_query(b->pg,
+             "select " CONSUMER_BATCH_COLUMNS
+             " from cqrs.refuse_message($1, $2, $3, $4, $5)",
+             5, params, res);
+
+    free(issuer);
+
+    /* only a store that is out of order refuses to be told this */
 
     return consumer_batch_status(rc);
 }

@@ -18,11 +18,12 @@
 
 #include "consumer_command.h"
 #include "consumer_pg.h"
+#include "consumer_suspect.h"
 
 
 typedef enum {
     CONSUMER_BATCH_DONE = 0,   /* the first ones are committed */
-    CONSUMER_BATCH_REFUSED,    /* the first can be neither run nor parked */
+    CONSUMER_BATCH_REFUSED,    /* the first one is to be a dead letter */
     CONSUMER_BATCH_AGAIN,      /* nothing is committed, try again later */
     CONSUMER_BATCH_FENCED,     /* the partition has another owner */
     CONSUMER_BATCH_WRONG       /* it does not exist */
@@ -41,6 +42,7 @@ typedef struct {
 
     size_t                alone;           /* so many go one by one */
     unsigned              tries;           /* of the first one, alone */
+    consumer_suspect_t    suspect;         /* likewise */
 
     char                 *text;            /* the statement's array */
     size_t                text_size;
@@ -66,6 +68,13 @@ consumer_pg_status_e consumer_batch_claim(consumer_batch_t *b,
  */
 consumer_batch_status_e consumer_batch_execute(consumer_batch_t *b,
     PGresult **res, size_t *done);
+
+/*
+ * Tells the issuer of the first one that it was refused, once however often
+ * this is called.  After DONE the caller clears *res, if it is not NULL.
+ */
+consumer_batch_status_e consumer_batch_refuse(consumer_batch_t *b,
+    PGresult **res);
 
 
 #endif /* CONSUMER_BATCH_H */

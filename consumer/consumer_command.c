@@ -7,6 +7,7 @@
 #include "cqrs_names.h"
 #include "cqrs_partition.h"
 
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,12 +19,21 @@
 #define CONSUMER_COMMAND_TIME_LEN  sizeof("9999-12-31T23:59:59Z")
 
 
+/* What the issuer is told of a message that is not like docs/wire.md says. */
+#define CONSUMER_COMMAND_UNREADABLE  "unreadable"
+
+
 typedef struct {
     const char   *name;
     size_t        offset;
 } consumer_command_header_t;
 
 
+static int consumer_command_parse(consumer_command_t *command,
+    unsigned partition, unsigned partitions,
+    char error[CQRS_ENVELOPE_ERROR_MAX]);
+static int consumer_command_tell(json_t *known, const char *name,
+    const cqrs_field_t *field);
 static int consumer_command_read(cqrs_envelope_t *envelope,
     const amqp_message_t *message);
 static int consumer_command_header(cqrs_envelope_t *envelope,
@@ -48,24 +58,46 @@ static const consumer_command_header_t  consumer_command_headers[] = {
 
 
 int
-consumer_command_init(consumer_command_t *command,
-    const amqp_envelope_t *message, unsigned partition, unsigned partitions,
-    char error[CQRS_ENVELOPE_ERROR_MAX])
+consumer_command_init(consumer_command_t *command, amqp_envelope_t *message,
+    unsigned partition, unsigned partitions)
 {
-    int              rc;
-    char             issued[CONSUMER_COMMAND_TIME_LEN];
-    cqrs_uuid_t      id;
-    cqrs_envelope_t  envelope;
+    char  error[CQRS_ENVELOPE_ERROR_MAX];
 
     memset(command, 0, sizeof(*command));
-    memset(&envelope, 0, sizeof(envelope));
 
+    command->message = malloc(sizeof(amqp_envelope_t));
+    if (command->message == NULL) {
+        return -1;
+    }
+
+    *command->message = *message;
     command->tag = message->delivery_tag;
 
-    rc = consumer_command_read(&envelope, &message->message);
+    if (consumer_command_parse(command, partition, partitions, error) != 0) {
+        consumer_command_refuse(command, CONSUMER_COMMAND_UNREADABLE, error);
+    }
 
-    consumer_command_time(&envelope.issued_at,
-                          &message->message.properties, issued);
+    return 0;
+}
+
+
+static int
+consumer_command_parse(consumer_command_t *command, unsigned partition,
+    unsigned partitions, char error[CQRS_ENVELOPE_ERROR_MAX])
+{
+    int                    rc;
+    char                   issued[CONSUMER_COMMAND_TIME_LEN];
+    cqrs_uuid_t            id;
+    cqrs_envelope_t        envelope;
+    const amqp_message_t  *message;
+
+    memset(&envelope, 0, sizeof(envelope));
+
+    message = &command->message->message;
+
+    rc = consumer_command_read(&envelope, message);
+
+    consumer_command_time(&envelope.issued_at, &message->properties, issued);
 
     if (envelope.id.data
         && cqrs_uuid_parse(&id, envelope.id.data, envelope.id.len) == 0)
@@ -88,7 +120,6 @@ consumer_command_init(consumer_command_t *command,
                           partitions)
         != partition)
     {
-        consumer_command_cleanup(command);
         snprintf(error, CQRS_ENVELOPE_ERROR_MAX,
                  "its stream belongs to another partition");
         return -1;
@@ -101,15 +132,87 @@ consumer_command_init(consumer_command_t *command,
 void
 consumer_command_cleanup(consumer_command_t *command)
 {
+    if (command->message) {
+        amqp_destroy_envelope(command->message);
+        free(command->message);
+    }
+
     free(command->text);
-    command->text = NULL;
+    free(command->reason);
+
+    memset(command, 0, sizeof(*command));
+}
+
+
+void
+consumer_command_refuse(consumer_command_t *command, const char *code,
+    const char *reason)
+{
+    free(command->reason);
+
+    command->refused = 1;
+    command->reason = strdup(reason);
+
+    snprintf(command->code, sizeof(command->code), "%s", code);
+}
+
+
+char *
+consumer_command_issuer(const consumer_command_t *command)
+{
+    char             *text;
+    json_t           *known;
+    cqrs_envelope_t   envelope;
+
+    if (command->id[0] == '\0') {
+        return NULL;
+    }
+
+    memset(&envelope, 0, sizeof(envelope));
+
+    (void) consumer_command_read(&envelope, &command->message->message);
+
+    known = json_object();
+
+    if (consumer_command_tell(known, "user", &envelope.user) != 0
+        || json_object_set_new(known, "id", json_string(command->id)) != 0)
+    {
+        json_decref(known);
+        return NULL;
+    }
+
+    (void) consumer_command_tell(known, "stream", &envelope.stream);
+    (void) consumer_command_tell(known, "type", &envelope.type);
+
+    text = json_dumps(known, JSON_COMPACT);
+
+    json_decref(known);
+
+    return text;
+}
+
+
+/* What is no text, or has no end, is left out. */
+
+static int
+consumer_command_tell(json_t *known, const char *name,
+    const cqrs_field_t *field)
+{
+    if (field->len == 0 || field->len > CQRS_ENVELOPE_USER_MAX
+        || memchr(field->data, '\0', field->len))
+    {
+        return -1;
+    }
+
+    return json_object_set_new(known, name,
+                               json_stringn(field->data, field->len));
 }
 
 
 static int
 consumer_command_read(cqrs_envelope_t *envelope, const amqp_message_t *message)
 {
-    int                             i;
+    int                             i, rc;
     const amqp_basic_properties_t  *p;
 
     p = &message->properties;
@@ -128,13 +231,15 @@ consumer_command_read(cqrs_envelope_t *envelope, const amqp_message_t *message)
         return 0;
     }
 
+    rc = 0;
+
     for (i = 0; i < p->headers.num_entries; i++) {
         if (consumer_command_header(envelope, &p->headers.entries[i]) != 0) {
-            return -1;
+            rc = -1;
         }
     }
 
-    return 0;
+    return rc;
 }
 
 

@@ -18,21 +18,37 @@
 
 
 typedef struct {
-    uint64_t   tag;                               /* of the delivery */
-    char       id[CQRS_UUID_TEXT_LEN + 1];        /* for logs; may be empty */
-    char      *text;                              /* for cqrs.execute() */
-    size_t     len;
+    amqp_envelope_t  *message;                    /* as it came */
+    uint64_t          tag;                        /* of the delivery */
+    char              id[CQRS_UUID_TEXT_LEN + 1]; /* empty: it has none */
+
+    char             *text;                       /* for cqrs.execute() */
+    size_t            len;
+
+    char             *reason;                     /* of a refused one */
+    char              code[16];                   /* for its issuer */
+    unsigned          refused:1;
 } consumer_command_t;
 
 
 /*
- * Reads a message.  0, and the command holds text to be freed; or -1 and what
- * is wrong with the message, then the command has a tag and perhaps an id.
+ * Reads a message, which is the command's from then on.  One that can't be
+ * executed is a command too, a refused one, so that it waits for its turn.
+ * -1 if there is no memory; then the message is still the caller's.
  */
 int consumer_command_init(consumer_command_t *command,
-    const amqp_envelope_t *message, unsigned partition, unsigned partitions,
-    char error[CQRS_ENVELOPE_ERROR_MAX]);
+    amqp_envelope_t *message, unsigned partition, unsigned partitions);
 void consumer_command_cleanup(consumer_command_t *command);
+
+/* Refuses it; the reason is a clause such as "it has no stream". */
+void consumer_command_refuse(consumer_command_t *command, const char *code,
+    const char *reason);
+
+/*
+ * What is known of a refused one, for cqrs.refuse_message(): text that the
+ * caller frees; NULL if it has no issuer, or none that could be told.
+ */
+char *consumer_command_issuer(const consumer_command_t *command);
 
 
 #endif /* CONSUMER_COMMAND_H */

@@ -10,13 +10,16 @@
  * were confirmed by it.  The ids of those derive from the events' ids, so a
  * repetition causes nothing new.
  *
- * An event whose reaction keeps failing goes to the dead letters.
+ * An event whose reaction keeps failing goes to the dead letters, and so does
+ * one that ends its server process each time.
  */
 
+#include "consumer_letter.h"
 #include "consumer_pg.h"
 #include "consumer_process.h"
 #include "consumer_publisher.h"
 #include "consumer_reaction.h"
+#include "consumer_suspect.h"
 #include "consumer_worker.h"
 #include "cqrs_names.h"
 
@@ -37,7 +40,7 @@ typedef struct {
     const consumer_worker_t   *worker;
     consumer_pg_t              pg;
     consumer_amqp_t            amqp;       /* events come in here */
-    consumer_publisher_t       pub;        /* commands go out here */
+    consumer_publisher_t       pub;        /* commands, and dead letters */
     consumer_backoff_t         backoff;
 
     consumer_event_t          *events;     /* delivered, in order */
@@ -45,6 +48,7 @@ typedef struct {
     size_t                     size;
     size_t                     alone;      /* so many go one by one */
     unsigned                   tries;      /* of the first one, alone */
+    consumer_suspect_t         suspect;    /* likewise */
     unsigned                   lost:1;     /* amqp.error says why */
 } consumer_manager_t;
 
@@ -56,11 +60,15 @@ static int consumer_manager_open(consumer_manager_t *m);
 static void consumer_manager_wait(consumer_manager_t *m, unsigned msec);
 static void consumer_manager_read(void *data);
 static void consumer_manager_take(consumer_manager_t *m,
-    const amqp_envelope_t *message);
+    amqp_envelope_t *message);
 static void consumer_manager_work(consumer_manager_t *m);
+static size_t consumer_manager_count(consumer_manager_t *m);
+static int consumer_manager_suspect(consumer_manager_t *m, size_t *count);
 static consumer_reaction_status_e consumer_manager_react(
     consumer_manager_t *m, size_t count);
 static void consumer_manager_failed(consumer_manager_t *m, size_t count);
+static void consumer_manager_refuse(consumer_manager_t *m,
+    const char *reason);
 static void consumer_manager_shift(consumer_manager_t *m, size_t count);
 static void consumer_manager_pause(consumer_manager_t *m, const char *who,
     const char *why);
@@ -128,6 +136,8 @@ consumer_manager_init(consumer_manager_t *m, const consumer_worker_t *worker)
 static void
 consumer_manager_cleanup(consumer_manager_t *m)
 {
+    consumer_manager_shift(m, m->n);
+
     consumer_amqp_close(&m->amqp);
     consumer_publisher_close(&m->pub);
     consumer_pg_cleanup(&m->pg);
@@ -217,35 +227,36 @@ consumer_manager_read(void *data)
         }
 
         consumer_manager_take(m, &message);
-        amqp_destroy_envelope(&message);
     }
 }
 
 
+/* The message is no longer the caller's. */
+
 static void
-consumer_manager_take(consumer_manager_t *m, const amqp_envelope_t *message)
+consumer_manager_take(consumer_manager_t *m, amqp_envelope_t *message)
 {
     if (m->n == m->size) {
         snprintf(m->amqp.error, sizeof(m->amqp.error),
                  "more messages than the prefetch");
-        m->lost = 1;
-        return;
+        goto lost;
     }
 
     if (consumer_event_init(&m->events[m->n], message, m->worker->partitions)
-        == 0)
+        != 0)
     {
-        m->n++;
-        return;
+        snprintf(m->amqp.error, sizeof(m->amqp.error), "no memory");
+        goto lost;
     }
 
-    consumer_log(CONSUMER_LOG_WARN,
-                 "a message that is no event of the store goes from \""
-                 CQRS_QUEUE_REACTIONS "\" to the dead letters");
+    m->n++;
 
-    if (consumer_amqp_reject(&m->amqp, message->delivery_tag) != 0) {
-        m->lost = 1;
-    }
+    return;
+
+lost:
+
+    amqp_destroy_envelope(message);
+    m->lost = 1;
 }
 
 
@@ -254,10 +265,15 @@ consumer_manager_work(consumer_manager_t *m)
 {
     size_t  count;
 
-    count = (m->n < m->worker->options->batch) ? m->n
-                                               : m->worker->options->batch;
-    if (m->alone) {
-        count = 1;
+    if (m->events[0].refused) {
+        consumer_manager_refuse(m, "it is not an event of the store");
+        return;
+    }
+
+    count = consumer_manager_count(m);
+
+    if (m->suspect.pending && consumer_manager_suspect(m, &count) != 0) {
+        return;
     }
 
     switch (consumer_manager_react(m, count)) {
@@ -275,6 +291,7 @@ consumer_manager_work(consumer_manager_t *m)
         return;
 
     case CONSUMER_REACTION_POSTGRES:
+        consumer_suspect_lost(&m->suspect, &m->pg);
         consumer_manager_pause(m, "postgres", m->pg.error);
         return;
 
@@ -284,9 +301,63 @@ consumer_manager_work(consumer_manager_t *m)
         return;
 
     case CONSUMER_REACTION_FAILED:
+        consumer_suspect_clear(&m->suspect);
         consumer_manager_failed(m, count);
         return;
     }
+}
+
+
+static size_t
+consumer_manager_count(consumer_manager_t *m)
+{
+    size_t  i;
+
+    if (m->alone) {
+        return 1;
+    }
+
+    for (i = 0; i < m->n && i < m->worker->options->batch; i++) {
+        if (m->events[i].refused) {
+            break;
+        }
+    }
+
+    return i;
+}
+
+
+/* The connection was lost while these were asked for; -1: not now. */
+
+static int
+consumer_manager_suspect(consumer_manager_t *m, size_t *count)
+{
+    if (consumer_reaction_probe(&m->pg) != CONSUMER_REACTION_DONE
+        || consumer_suspect_count(&m->suspect, &m->pg) != CONSUMER_PG_OK)
+    {
+        consumer_manager_pause(m, "postgres", m->pg.error);
+        return -1;
+    }
+
+    if (*count > 1) {
+        consumer_log(CONSUMER_LOG_WARN,
+                     "the connection was lost while reacting to %zu events, "
+                     "going through them one by one", *count);
+
+        m->alone = *count;
+        *count = 1;
+
+        consumer_suspect_clear(&m->suspect);
+    }
+
+    if (consumer_suspect_guilty(&m->suspect) == 0) {
+        return 0;
+    }
+
+    consumer_manager_refuse(m, "the connection to the database was lost each "
+                            "time that it was reacted to");
+
+    return -1;
 }
 
 
@@ -319,7 +390,7 @@ consumer_manager_react(consumer_manager_t *m, size_t count)
 static void
 consumer_manager_failed(consumer_manager_t *m, size_t count)
 {
-    consumer_event_t  *event;
+    char  reason[320];
 
     if (m->alone == 0) {
         m->alone = count;
@@ -342,16 +413,47 @@ consumer_manager_failed(consumer_manager_t *m, size_t count)
         return;
     }
 
+    snprintf(reason, sizeof(reason),
+             "reacting to it failed %d times, %s \"%s\"",
+             CONSUMER_MANAGER_TRIES, m->pg.sqlstate, m->pg.error);
+
+    consumer_manager_refuse(m, reason);
+}
+
+
+/* The first one; if that fails, it is tried again some time later. */
+
+static void
+consumer_manager_refuse(consumer_manager_t *m, const char *reason)
+{
+    consumer_event_t          *event;
+    consumer_letter_status_e   sent;
+
     event = &m->events[0];
 
-    consumer_log(CONSUMER_LOG_ERROR,
-                 "event %s goes to the dead letters, reacting to it failed %d "
-                 "times, %s \"%s\"", event->id, CONSUMER_MANAGER_TRIES,
-                 m->pg.sqlstate, m->pg.error);
+    sent = consumer_letter_send(&m->pub, m->worker->partitions,
+                                event->message, reason);
 
-    if (!m->lost && consumer_amqp_reject(&m->amqp, event->tag) != 0) {
+    if (sent == CONSUMER_LETTER_AGAIN) {
+        consumer_manager_pause(m, "rabbitmq", m->pub.amqp.error);
+        return;
+    }
+
+    consumer_log(CONSUMER_LOG_ERROR, "event %s goes to the dead letters: %s",
+                 event->id[0] ? event->id : "without an id", reason);
+
+    /* RabbitMQ moves one that has no room for the reason */
+
+    if (!m->lost
+        && (sent == CONSUMER_LETTER_TOO_LARGE
+            ? consumer_amqp_reject(&m->amqp, event->tag)
+            : consumer_amqp_ack(&m->amqp, event->tag))
+           != 0)
+    {
         m->lost = 1;
     }
+
+    m->backoff.delay = 0;
 
     consumer_manager_shift(m, 1);
 }
@@ -360,11 +462,19 @@ consumer_manager_failed(consumer_manager_t *m, size_t count)
 static void
 consumer_manager_shift(consumer_manager_t *m, size_t count)
 {
+    size_t  i;
+
+    for (i = 0; i < count; i++) {
+        consumer_event_cleanup(&m->events[i]);
+    }
+
     m->n -= count;
     memmove(m->events, m->events + count, m->n * sizeof(consumer_event_t));
 
     m->alone = (m->alone > count) ? m->alone - count : 0;
     m->tries = 0;
+
+    consumer_suspect_clear(&m->suspect);
 }
 
 

@@ -17,6 +17,7 @@
 
 #include "consumer_amqp.h"
 #include "consumer_batch.h"
+#include "consumer_letter.h"
 #include "consumer_notifier.h"
 #include "consumer_pg.h"
 #include "consumer_process.h"
@@ -37,6 +38,7 @@ typedef struct {
     const consumer_worker_t  *worker;
     consumer_pg_t             pg;
     consumer_amqp_t           amqp;
+    consumer_publisher_t      letters;     /* dead ones go out here */
     consumer_batch_t          batch;
     consumer_notifier_t       notifier;
     consumer_backoff_t        backoff;
@@ -52,11 +54,13 @@ static void consumer_partition_release(consumer_partition_t *p);
 static void consumer_partition_wait(consumer_partition_t *p, unsigned msec);
 static void consumer_partition_read(void *data);
 static void consumer_partition_take(consumer_partition_t *p,
-    const amqp_envelope_t *message);
+    amqp_envelope_t *message);
 static void consumer_partition_pause(consumer_partition_t *p,
     const char *who, const char *why);
 static int consumer_partition_work(consumer_partition_t *p);
 static consumer_batch_status_e consumer_partition_execute(
+    consumer_partition_t *p);
+static consumer_batch_status_e consumer_partition_refuse(
     consumer_partition_t *p);
 static consumer_pg_status_e consumer_partition_claim(consumer_partition_t *p);
 static void consumer_partition_done(consumer_partition_t *p,
@@ -126,6 +130,7 @@ consumer_partition_init(consumer_partition_t *p,
     p->pg.data = p;
 
     consumer_amqp_init(&p->amqp, worker->options, worker->owner);
+    consumer_publisher_init(&p->letters, worker->options, worker->owner);
     consumer_notifier_init(&p->notifier, &p->pg, worker->partition,
                            worker->options->redis);
 
@@ -144,6 +149,7 @@ consumer_partition_cleanup(consumer_partition_t *p)
     /* what was delivered and not executed returns to the queue */
 
     consumer_amqp_close(&p->amqp);
+    consumer_publisher_close(&p->letters);
 
     consumer_notifier_cleanup(&p->notifier);
     consumer_batch_cleanup(&p->batch);
@@ -228,6 +234,12 @@ consumer_partition_read(void *data)
     amqp_envelope_t        message;
     consumer_partition_t  *p = data;
 
+    /* an idle connection is opened again when it is needed */
+
+    if (p->letters.amqp.conn && consumer_publisher_read(&p->letters) != 0) {
+        consumer_amqp_drop(&p->letters.amqp);
+    }
+
     while (p->amqp.conn && !p->lost) {
 
         rc = consumer_amqp_receive(&p->amqp, &message);
@@ -242,42 +254,37 @@ consumer_partition_read(void *data)
         }
 
         consumer_partition_take(p, &message);
-        amqp_destroy_envelope(&message);
     }
 }
 
 
-static void
-consumer_partition_take(consumer_partition_t *p,
-    const amqp_envelope_t *message)
-{
-    char                 error[CQRS_ENVELOPE_ERROR_MAX];
-    consumer_command_t  *command;
+/* The message is no longer the caller's. */
 
+static void
+consumer_partition_take(consumer_partition_t *p, amqp_envelope_t *message)
+{
     if (p->batch.n == p->batch.size) {
         snprintf(p->amqp.error, sizeof(p->amqp.error),
                  "more messages than the prefetch");
-        p->lost = 1;
-        return;
+        goto lost;
     }
 
-    command = &p->batch.commands[p->batch.n];
-
-    if (consumer_command_init(command, message, p->worker->partition,
-                              p->worker->partitions, error)
-        == 0)
+    if (consumer_command_init(&p->batch.commands[p->batch.n], message,
+                              p->worker->partition, p->worker->partitions)
+        != 0)
     {
-        p->batch.n++;
-        return;
+        snprintf(p->amqp.error, sizeof(p->amqp.error), "no memory");
+        goto lost;
     }
 
-    consumer_log(CONSUMER_LOG_WARN,
-                 "command %s goes to the dead letters: %s",
-                 command->id[0] ? command->id : "without an id", error);
+    p->batch.n++;
 
-    if (consumer_amqp_reject(&p->amqp, command->tag) != 0) {
-        p->lost = 1;
-    }
+    return;
+
+lost:
+
+    amqp_destroy_envelope(message);
+    p->lost = 1;
 }
 
 
@@ -309,19 +316,17 @@ consumer_partition_pause(consumer_partition_t *p, const char *who,
 static int
 consumer_partition_work(consumer_partition_t *p)
 {
-    switch (consumer_partition_execute(p)) {
+    consumer_batch_status_e  rc;
+
+    rc = consumer_partition_execute(p);
+
+    if (rc == CONSUMER_BATCH_REFUSED) {
+        rc = consumer_partition_refuse(p);
+    }
+
+    switch (rc) {
 
     case CONSUMER_BATCH_DONE:
-        return CONSUMER_EXIT_OK;
-
-    case CONSUMER_BATCH_REFUSED:
-        if (!p->lost
-            && consumer_amqp_reject(&p->amqp, p->batch.commands[0].tag) != 0)
-        {
-            p->lost = 1;
-        }
-
-        consumer_batch_shift(&p->batch, 1);
         return CONSUMER_EXIT_OK;
 
     case CONSUMER_BATCH_AGAIN:
@@ -369,6 +374,65 @@ consumer_partition_execute(consumer_partition_t *p)
     }
 
     return rc;
+}
+
+
+/*
+ * The issuer is told, the message becomes a dead letter, and only then it is
+ * acknowledged: each step may be done again, none can be left out.
+ */
+
+static consumer_batch_status_e
+consumer_partition_refuse(consumer_partition_t *p)
+{
+    PGresult                  *res;
+    const char                *reason;
+    consumer_command_t        *command;
+    consumer_batch_status_e    rc;
+    consumer_letter_status_e   sent;
+
+    rc = consumer_batch_refuse(&p->batch, &res);
+
+    if (rc != CONSUMER_BATCH_DONE) {
+        return rc;
+    }
+
+    if (res) {
+        consumer_notifier_send(&p->notifier, res);
+        PQclear(res);
+    }
+
+    command = &p->batch.commands[0];
+    reason = command->reason ? command->reason : "there was no memory for it";
+
+    sent = consumer_letter_send(&p->letters, p->worker->partitions,
+                                command->message, reason);
+
+    if (sent == CONSUMER_LETTER_AGAIN) {
+        consumer_partition_pause(p, "rabbitmq", p->letters.amqp.error);
+        return CONSUMER_BATCH_DONE;
+    }
+
+    consumer_log(CONSUMER_LOG_WARN,
+                 "command %s goes to the dead letters: %s",
+                 command->id[0] ? command->id : "without an id", reason);
+
+    /* RabbitMQ moves one that has no room for the reason */
+
+    if (!p->lost
+        && (sent == CONSUMER_LETTER_TOO_LARGE
+            ? consumer_amqp_reject(&p->amqp, command->tag)
+            : consumer_amqp_ack(&p->amqp, command->tag))
+           != 0)
+    {
+        p->lost = 1;
+    }
+
+    p->backoff.delay = 0;
+
+    consumer_batch_shift(&p->batch, 1);
+
+    return CONSUMER_BATCH_DONE;
 }
 
 

@@ -70,7 +70,7 @@ consumer_pg_connect(consumer_pg_t *pg)
         return consumer_pg_lost(pg);
     }
 
-    PQsetNoticeReceiver(pg->conn, consumer_pg_notice, NULL);
+    PQsetNoticeReceiver(pg->conn, consumer_pg_notice, pg);
 
     /* the store counts on seeing what was committed a moment ago */
 
@@ -88,13 +88,22 @@ consumer_pg_connect(consumer_pg_t *pg)
 }
 
 
-/* What the domain's code says by RAISE NOTICE may hold anything. */
+/*
+ * What the domain's code says by RAISE NOTICE may hold anything.  A session
+ * that is ended since another one has crashed is told so by a notice.
+ */
 
 static void
 consumer_pg_notice(void *data, const PGresult *res)
 {
-    (void) data;
-    (void) res;
+    const char     *sqlstate;
+    consumer_pg_t  *pg = data;
+
+    sqlstate = PQresultErrorField(res, PG_DIAG_SQLSTATE);
+
+    if (sqlstate && strcmp(sqlstate, "57P02") == 0) {
+        pg->bystander = 1;
+    }
 }
 
 
@@ -105,6 +114,9 @@ consumer_pg_query(consumer_pg_t *pg, const char *sql, int nparams,
     consumer_pg_status_e  rc;
 
     *res = NULL;
+
+    pg->lost = 0;
+    pg->bystander = 0;
 
     rc = consumer_pg_connect(pg);
     if (rc != CONSUMER_PG_OK) {
@@ -141,6 +153,7 @@ consumer_pg_wait(consumer_pg_t *pg)
         }
 
         if (!PQconsumeInput(pg->conn)) {
+            pg->lost = 1;
             return consumer_pg_lost(pg);
         }
     }
@@ -150,8 +163,8 @@ consumer_pg_wait(consumer_pg_t *pg)
 
 
 /*
- * The answer to the statement comes before its commit: what goes wrong there, a
- * constraint that was deferred or a server that dies, is a further result.
+ * The answer to the statement comes before its commit: what goes wrong there,
+ * a constraint that was deferred or a server that dies, is a further result.
  */
 
 static consumer_pg_status_e
@@ -181,6 +194,7 @@ consumer_pg_finish(consumer_pg_t *pg, PGresult **res)
     *res = NULL;
 
     if (PQstatus(pg->conn) != CONNECTION_OK || pg->sqlstate[0] == '\0') {
+        pg->lost = 1;
         return consumer_pg_lost(pg);
     }
 
@@ -254,6 +268,16 @@ consumer_pg_error(consumer_pg_t *pg, const char *sqlstate,
              message ? message : "connection lost");
 
     len = strlen(pg->error);
+
+    /* what did not fit is not cut in the middle of a character */
+
+    if (message && message[len]) {
+        while (len && ((unsigned char) message[len] & 0xc0) == 0x80) {
+            len--;
+        }
+
+        pg->error[len] = '\0';
+    }
 
     while (len && pg->error[len - 1] == '\n') {
         pg->error[--len] = '\0';

@@ -41,6 +41,8 @@ typedef struct {
 
     char                  sqlstate[6];     /* of the last failure */
     char                  error[256];      /* and what the server said */
+    unsigned              lost:1;          /* it ended a running statement */
+    unsigned              bystander:1;     /* since another session crashed */
 } consumer_pg_t;
 
 

@@ -88,6 +88,16 @@ int
 consumer_publisher_send(consumer_publisher_t *pub, const char *exchange,
     const char *key, amqp_basic_properties_t *properties, const char *body)
 {
+    return consumer_publisher_forward(pub, amqp_cstring_bytes(exchange),
+                                      consumer_publisher_short(key),
+                                      properties, amqp_cstring_bytes(body));
+}
+
+
+int
+consumer_publisher_forward(consumer_publisher_t *pub, amqp_bytes_t exchange,
+    amqp_bytes_t key, amqp_basic_properties_t *properties, amqp_bytes_t body)
+{
     int  rc;
 
     if (consumer_publisher_lost(pub)) {
@@ -97,10 +107,8 @@ consumer_publisher_send(consumer_publisher_t *pub, const char *exchange,
     properties->delivery_mode = AMQP_DELIVERY_PERSISTENT;
     properties->_flags |= AMQP_BASIC_DELIVERY_MODE_FLAG;
 
-    rc = amqp_basic_publish(pub->amqp.conn, CONSUMER_AMQP_CHANNEL,
-                            amqp_cstring_bytes(exchange),
-                            consumer_publisher_short(key), 1, 0, properties,
-                            amqp_cstring_bytes(body));
+    rc = amqp_basic_publish(pub->amqp.conn, CONSUMER_AMQP_CHANNEL, exchange,
+                            key, 1, 0, properties, body);
 
     if (consumer_amqp_status(&pub->amqp, "publishing", rc) != 0) {
         return -1;

@@ -50,6 +50,11 @@ unsigned consumer_publisher_room(consumer_publisher_t *pub);
 int consumer_publisher_send(consumer_publisher_t *pub, const char *exchange,
     const char *key, amqp_basic_properties_t *properties, const char *body);
 
+/* The same for names of any kind and a body of any bytes. */
+int consumer_publisher_forward(consumer_publisher_t *pub,
+    amqp_bytes_t exchange, amqp_bytes_t key,
+    amqp_basic_properties_t *properties, amqp_bytes_t body);
+
 /* Reads what the broker has sent so far; does not wait. */
 int consumer_publisher_read(consumer_publisher_t *pub);
 

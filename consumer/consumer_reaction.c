@@ -61,29 +61,21 @@ static const consumer_reaction_header_t  consumer_reaction_headers[] = {
 
 
 int
-consumer_event_init(consumer_event_t *event, const amqp_envelope_t *message,
+consumer_event_init(consumer_event_t *event, amqp_envelope_t *message,
     unsigned partitions)
 {
     int64_t       partition;
     amqp_bytes_t  id;
 
-    if (consumer_event_header(&message->message, CQRS_HEADER_PARTITION,
-                              &partition)
-        != 0
-        || consumer_event_header(&message->message, CQRS_HEADER_POSITION,
-                                 &event->position)
-           != 0)
-    {
+    memset(event, 0, sizeof(*event));
+
+    event->message = malloc(sizeof(amqp_envelope_t));
+    if (event->message == NULL) {
         return -1;
     }
 
-    if (partition < 0 || partition >= (int64_t) partitions) {
-        return -1;
-    }
-
+    *event->message = *message;
     event->tag = message->delivery_tag;
-    event->partition = (unsigned) partition;
-    event->id[0] = '\0';
 
     if (message->message.properties._flags & AMQP_BASIC_MESSAGE_ID_FLAG) {
         id = message->message.properties.message_id;
@@ -91,7 +83,29 @@ consumer_event_init(consumer_event_t *event, const amqp_envelope_t *message,
                  (char *) id.bytes);
     }
 
+    if (consumer_event_header(&message->message, CQRS_HEADER_PARTITION,
+                              &partition)
+        != 0
+        || consumer_event_header(&message->message, CQRS_HEADER_POSITION,
+                                 &event->position)
+           != 0
+        || partition < 0 || partition >= (int64_t) partitions)
+    {
+        event->refused = 1;
+        return 0;
+    }
+
+    event->partition = (unsigned) partition;
+
     return 0;
+}
+
+
+void
+consumer_event_cleanup(consumer_event_t *event)
+{
+    amqp_destroy_envelope(event->message);
+    free(event->message);
 }
 
 

@@ -25,16 +25,22 @@ typedef enum {
 
 
 typedef struct {
-    uint64_t   tag;                /* of the delivery */
-    unsigned   partition;
-    int64_t    position;
-    char       id[37];             /* for logs */
+    amqp_envelope_t  *message;     /* as it came */
+    uint64_t          tag;         /* of the delivery */
+    unsigned          partition;
+    int64_t           position;
+    char              id[37];      /* for logs; empty: it has none */
+    unsigned          refused:1;   /* it is not an event of the store */
 } consumer_event_t;
 
 
-/* Reads a message; -1 if it is not an event of the store. */
-int consumer_event_init(consumer_event_t *event,
-    const amqp_envelope_t *message, unsigned partitions);
+/*
+ * Reads a message, which is the event's from then on; a refused one waits for
+ * its turn, too.  -1 if there is no memory; then the message is the caller's.
+ */
+int consumer_event_init(consumer_event_t *event, amqp_envelope_t *message,
+    unsigned partitions);
+void consumer_event_cleanup(consumer_event_t *event);
 
 /*
  * Publishes what those of the events cause that are of the partition.  They

@@ -9,7 +9,17 @@
 #include <stdio.h>
 
 
-#define CONSUMER_DELIVERY_LIMIT  20
+/*
+ * As good as none, which not every version of the broker can be told.
+ *
+ * It counts each delivery that was not acknowledged, whatever the reason: a
+ * daemon that is killed returns all that it had prefetched, and what lies
+ * there is innocent but for perhaps one.  With a limit of 20, the 21st crash
+ * moves all of that to the dead letters, unexecuted.  A command that fails or
+ * crashes its surroundings is found by the daemon, one by one, and parked.
+ */
+
+#define CONSUMER_DELIVERY_LIMIT  1000000
 
 
 static int consumer_topology_exchange(consumer_amqp_t *amqp, const char *name,

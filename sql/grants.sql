@@ -14,6 +14,7 @@ grant execute on function
     cqrs.claim_partition(integer, text),
     cqrs.execute(integer, bigint, jsonb),
     cqrs.park(integer, bigint, jsonb, text, text),
+    cqrs.refuse_message(integer, bigint, jsonb, text, text),
     cqrs.read_notifications(integer, bigint, integer),
     cqrs.claim_checkpoint(text, integer, text),
     cqrs.read_checkpoint(text, integer),

@@ -19,6 +19,7 @@ set local client_min_messages = warning;
 \ir tables/inbox.sql
 \ir tables/notifications.sql
 \ir tables/parked.sql
+\ir tables/refused.sql
 \ir tables/checkpoints.sql
 \ir tables/categories.sql
 
@@ -39,6 +40,7 @@ set local client_min_messages = warning;
 \ir daemon/claim_partition.sql
 \ir daemon/execute.sql
 \ir daemon/park.sql
+\ir daemon/refuse_message.sql
 \ir daemon/read_notifications.sql
 \ir daemon/checkpoints.sql
 \ir daemon/read_events.sql

@@ -28,14 +28,18 @@ my $commands = Cqrs::Commands->new(
 );
 $commands->ready;
 
-$commands->wait_outcomes($commands->send('account-1', 'open', { owner => $user }));
+my $opened = $commands->send('account-1', 'open', { owner => $user });
+$commands->wait_outcomes($opened);
 
 
+my @refused;
 for my $case (
     [ 'without an id',        { message_id => '' } ],
     [ 'with an id that is no UUID', { message_id => '17' } ],
     [ 'without a type',       { type => '' } ],
     [ 'without a stream',     { headers => { stream => '' } } ],
+    [ 'of another user',      { headers => { stream => '', user => "other-$user" } } ],
+    [ 'of nobody',            { headers => { stream => '', user => '' } } ],
     [ 'with a number for a stream', { headers => { stream => 17 } } ],
     [ 'with a number for an expected version', { headers => { 'expected-version' => 2 } } ],
     [ 'with claims that are no object', { headers => { claims => 'clerk' } } ],
@@ -49,14 +53,44 @@ for my $case (
     my ($name, $properties, $body) = @$case;
 
     my $before = () = $consumer->log =~ /dead letters/g;
-    $commands->send('account-1', 'deposit', $body // '{"amount": 1}', %$properties);
+    my $id = $commands->send('account-1', 'deposit', $body // '{"amount": 1}', %$properties);
     my @dead;
     wait_until { push @dead, $vhost->get('cqrs.dead-letters'); @dead } 10, 'a dead letter';
     is($dead[0]{body}, $body // '{"amount": 1}', "a message $name is among the dead letters");
 
+    my $reason = delete $dead[0]{headers}{'x-cqrs-reason'};
+    delete $dead[0]{headers}{'x-delivery-count'};          # RabbitMQ's own
+    like($reason, qr/^(?:A header of it|Its|It) .*\.$/, "with the reason: $reason");
+    is_deeply($dead[0]{headers}, {
+        stream => 'account-1', user => $user, %{ $properties->{headers} || {} },
+        'x-cqrs-exchange' => 'cqrs.commands', 'x-cqrs-routing-key' => 'deposit.0',
+    }, 'where it came from, and all that it had');
+    is($dead[0]{properties}{message_id} // '', $id, 'its id is the same');
+
     my $lines = () = $consumer->log =~ /dead letters/g;
-    is($lines, $before + 1, 'with one line in the log');
+    is($lines, $before + 1, 'and one line is in the log');
+
+    push @refused, $id if $dead[0]{headers}{user} eq $user && length $id == 36;
 }
+
+my @told;
+wait_until { @told = $commands->history($redis, "user:$user"); @told > @refused }
+    10, 'notifications';
+is_deeply([ map { [ @{ $_->{message} }{qw(type)}, @{ $_->{message}{data} }{qw(id code)} ] } @told ],
+    [ [ 'cqrs.command.completed', $opened, undef ],
+      map { [ 'cqrs.command.failed', $_, 'unreadable' ] } @refused ],
+    'an issuer who can be told is told of each, in order');
+is(scalar $commands->history($redis, "user:other-$user"), 1, 'each of his own');
+
+$commands->send('account-1', 'deposit', '[]', message_id => $refused[0]);
+my @again;
+wait_until { push @again, $vhost->get('cqrs.dead-letters'); @again } 10, 'a dead letter';
+is(scalar $commands->history($redis, "user:$user"), 1 + @refused, 'once for each id');
+
+$commands->send('account-1', 'deposit', '[]', message_id => $opened);
+wait_until { push @again, $vhost->get('cqrs.dead-letters'); @again == 2 } 10, 'a dead letter';
+is($commands->status($opened), 'completed', 'what has an outcome keeps it');
+is(scalar $commands->history($redis, "user:$user"), 1 + @refused, 'and no other is told');
 
 unlike($consumer->log, qr/secret/, 'which holds nothing of the message');
 is($database->value('select count(*) from cqrs.inbox'), 1, 'none of them was executed');
@@ -102,7 +136,7 @@ is(scalar(grep { $commands->status($_) ne 'completed' } @others), 0, 'other stre
 like($consumer->log, qr/command $bad is parked, it failed 3 times, P0001 "boom"/,
     'the log says which, how often and why');
 
-wait_until { $commands->history($redis, "user:$user") == 1 + 3 + @others }
+wait_until { $commands->history($redis, "user:$user") == 1 + @refused + 3 + @others }
     10, 'the notifications';
 my %told = map { ($_->{message}{data}{id} => $_->{message}) }
     $commands->history($redis, "user:$user");
@@ -113,6 +147,24 @@ is($told{$behind}{data}{code}, 'stream-held', 'and so is the one of the next');
 $commands->wait_outcomes($commands->send('account-3', 'deposit', { amount => 1 }));
 is($vhost->queue_depth('cqrs.commands.0'), 0, 'nothing is left in the queue');
 is($vhost->queue_depth('cqrs.dead-letters'), 0, 'nor among the dead letters');
+
+
+# Numbers that JSON allows and Postgres does not.
+
+my $huge = $commands->send('account-4', 'deposit', '{"amount": 1e-99999}');
+my $next = $commands->send('account-4', 'deposit', { amount => 1 });
+$commands->wait_outcomes($next);
+is($commands->status($next), 'completed', 'a command that can\'t even be parked holds nothing up');
+my @dead;
+wait_until { push @dead, $vhost->get('cqrs.dead-letters'); @dead } 10, 'a dead letter';
+is($dead[0]{properties}{message_id}, $huge, 'and is among the dead letters');
+like($dead[0]{headers}{'x-cqrs-reason'}, qr/^It failed, \w{5} ".*cannot be parked, \w{5} ".*\.$/,
+    'with both reasons');
+is($dead[0]{body}, '{"amount": 1e-99999}', 'as it was sent');
+wait_until { grep { $_->{message}{data}{id} eq $huge } $commands->history($redis, "user:$user") }
+    10, 'a notification';
+ok(1, 'its issuer is told');
+@dead = ();
 
 
 # A store that is out of order is no command's fault.
@@ -146,13 +198,15 @@ EOS
 $commands->send('account-3', 'deposit', { amount => 100 });
 $commands->send('account-3', 'transfer', { to => '4', amount => $_ }) for 10, 13, 20;
 
-my @dead;
 wait_until { push @dead, $vhost->get('cqrs.dead-letters'); @dead } 20, 'a dead letter';
 is(JSON::decode_json($dead[0]{body})->{data}{amount}, 13,
     'an event whose reaction fails is among the dead letters');
 like($consumer->log, qr/event $dead[0]{properties}{message_id} goes to the dead letters.* P0013/,
     'with a line in the log');
-wait_until { $commands->balance('account-4') == 31 } 20, 'the other transfers to arrive';
+is($dead[0]{headers}{'x-cqrs-reason'}, 'Reacting to it failed 3 times, P0013 "bad luck".', 'the reason');
+is($dead[0]{headers}{'x-cqrs-exchange'}, 'cqrs.events', 'and where it came from');
+is($dead[0]{headers}{'x-stream'}, 'account-3', 'with all that it had');
+wait_until { $commands->balance('account-4') == 32 } 20, 'the other transfers to arrive';
 ok(1, 'and other events cause what they should');
 is($vhost->queue_depth('cqrs.dead-letters'), 0, 'it was the only one');
 
