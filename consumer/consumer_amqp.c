@@ -16,8 +16,10 @@
 
 #define CONSUMER_AMQP_CONNECT_SEC  3
 #define CONSUMER_AMQP_RPC_SEC      10
-#define CONSUMER_AMQP_HEARTBEAT    10
 #define CONSUMER_AMQP_FRAME_MAX    131072
+
+/* The broker gives a connection up that is silent for twice as long. */
+#define CONSUMER_AMQP_HEARTBEAT    5
 
 #define CONSUMER_AMQP_ENTRY(k, v)                                             \
     { { sizeof(k) - 1, (void *) (k) }, v }

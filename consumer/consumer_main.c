@@ -54,6 +54,8 @@ static const char  consumer_main_help[] =
 "                                        (amqp://guest:guest@127.0.0.1/)\n"
 "  --redis URL          CQRS_REDIS       (redis://127.0.0.1:6379/0)\n"
 "  --batch N            CQRS_BATCH       commands in one batch at most (64)\n"
+"  --name NAME          CQRS_NAME        what other daemons know it by\n"
+"                                        (host, process and chance)\n"
 "  --log-level LEVEL    CQRS_LOG_LEVEL   alert, crit, error, warn, notice,\n"
 "                                        info, debug (notice)\n"
 "  --partitions N       CQRS_PARTITIONS  for init; fixed from then on\n"

@@ -33,6 +33,9 @@
 #define CONSUMER_MANAGER_RETRY_MAX  5000
 #define CONSUMER_MANAGER_CONFIRM    10000
 
+/* Without the store for so long: another daemon may reach it. */
+#define CONSUMER_MANAGER_STRANDED   10000
+
 #define CONSUMER_MANAGER_TRIES      3
 
 
@@ -490,6 +493,14 @@ consumer_manager_pause(consumer_manager_t *m, const char *who,
 
     consumer_log(CONSUMER_LOG_ERROR, "%s: %s; trying again in %u ms", who, why,
                  delay);
+
+    /* another daemon may reach the store */
+
+    if (m->pg.lost_at
+        && consumer_now() - m->pg.lost_at > CONSUMER_MANAGER_STRANDED)
+    {
+        m->lost = 1;
+    }
 
     if (m->lost) {
         consumer_amqp_drop(&m->amqp);

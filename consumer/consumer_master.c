@@ -25,6 +25,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
+#include <sys/random.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -62,6 +63,8 @@ typedef struct {
 
 static int consumer_master_init(consumer_master_t *master,
     const consumer_options_t *options);
+static void consumer_master_name(const consumer_options_t *options,
+    char name[CONSUMER_NAME_MAX + 1]);
 static int consumer_master_partitions(const consumer_options_t *options,
     unsigned *partitions);
 static void consumer_master_start(consumer_master_t *master);
@@ -110,7 +113,7 @@ static int
 consumer_master_init(consumer_master_t *master,
     const consumer_options_t *options)
 {
-    char                 host[64];
+    char                 daemon[CONSUMER_NAME_MAX + 1];
     size_t               i;
     unsigned             partitions;
     consumer_process_t  *process;
@@ -144,11 +147,7 @@ consumer_master_init(consumer_master_t *master,
         return -1;
     }
 
-    if (gethostname(host, sizeof(host)) == -1) {
-        strcpy(host, "unknown");
-    }
-
-    host[sizeof(host) - 1] = '\0';
+    consumer_master_name(options, daemon);
 
     for (i = 0; i < master->n; i++) {
         process = &master->processes[i];
@@ -175,13 +174,45 @@ consumer_master_init(consumer_master_t *master,
         }
 
         snprintf(process->worker.owner, sizeof(process->worker.owner),
-                 "cqrs-consumer %s %s %d", process->worker.name, host,
-                 (int) getpid());
+                 "cqrs-consumer %s %s", process->worker.name, daemon);
+        strcpy(process->worker.daemon, daemon);
     }
 
     master->status = CONSUMER_EXIT_OK;
 
     return 0;
+}
+
+
+/*
+ * Two daemons of one name would not share the partitions.  Containers may well
+ * agree in their host's name and in their process's number.
+ */
+
+static void
+consumer_master_name(const consumer_options_t *options,
+    char name[CONSUMER_NAME_MAX + 1])
+{
+    char      host[40];
+    uint32_t  chance;
+
+    if (options->name) {
+        strcpy(name, options->name);
+        return;
+    }
+
+    if (gethostname(host, sizeof(host)) == -1) {
+        strcpy(host, "unknown");
+    }
+
+    host[sizeof(host) - 1] = '\0';
+
+    if (getrandom(&chance, sizeof(chance), 0) == -1) {
+        chance = (uint32_t) consumer_now();
+    }
+
+    snprintf(name, CONSUMER_NAME_MAX + 1, "%s-%d-%08x", host, (int) getpid(),
+             (unsigned) chance);
 }
 
 

@@ -39,6 +39,8 @@ static int consumer_options_redis(consumer_options_t *options,
     const char *name, const char *value);
 static int consumer_options_batch(consumer_options_t *options,
     const char *name, const char *value);
+static int consumer_options_name(consumer_options_t *options,
+    const char *name, const char *value);
 static int consumer_options_partitions(consumer_options_t *options,
     const char *name, const char *value);
 static int consumer_options_handler(consumer_options_t *options,
@@ -63,6 +65,7 @@ static const consumer_option_t  consumer_options[] = {
     { "rabbitmq",   "CQRS_RABBITMQ",   consumer_options_rabbitmq },
     { "redis",      "CQRS_REDIS",      consumer_options_redis },
     { "batch",      "CQRS_BATCH",      consumer_options_batch },
+    { "name",       "CQRS_NAME",       consumer_options_name },
     { "partitions", "CQRS_PARTITIONS", consumer_options_partitions },
     { "handler",    "CQRS_HANDLER",    consumer_options_handler },
     { "handler-timeout", "CQRS_HANDLER_TIMEOUT",
@@ -222,6 +225,7 @@ consumer_options_cleanup(consumer_options_t *options)
         free(options->handlers[i]);
     }
 
+    free(options->name);
     free(options->postgres);
     free(options->redis);
 }
@@ -320,6 +324,26 @@ consumer_options_batch(consumer_options_t *options, const char *name,
 {
     return consumer_options_number(name, value, CONSUMER_BATCH_MAX,
                                    &options->batch);
+}
+
+
+static int
+consumer_options_name(consumer_options_t *options, const char *name,
+    const char *value)
+{
+    size_t  len;
+
+    len = strspn(value, "abcdefghijklmnopqrstuvwxyz0123456789"
+                        "ABCDEFGHIJKLMNOPQRSTUVWXYZ.-_");
+
+    if (len == 0 || value[len] != '\0' || len > CONSUMER_NAME_MAX) {
+        return consumer_options_refuse("\"%s\" in \"%s\" is not a name of at "
+                                       "most %d letters, digits, \".\", \"-\" "
+                                       "and \"_\"", value, name,
+                                       CONSUMER_NAME_MAX);
+    }
+
+    return consumer_options_string(&options->name, value);
 }
 
 

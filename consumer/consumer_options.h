@@ -18,6 +18,7 @@
 #include <stddef.h>
 
 
+#define CONSUMER_NAME_MAX        63
 #define CONSUMER_RABBITMQ_MAX    16
 #define CONSUMER_BATCH_MAX       1000
 #define CONSUMER_PARTITIONS_MAX  256
@@ -32,6 +33,7 @@ typedef struct {
     const char *const     *words;          /* what follows it, argv's own */
     size_t                 nwords;
 
+    char                  *name;           /* NULL: not given */
     char                  *postgres;
     char                  *redis;
     char                  *rabbitmq[CONSUMER_RABBITMQ_MAX];

@@ -21,6 +21,7 @@
 #include "consumer_notifier.h"
 #include "consumer_pg.h"
 #include "consumer_process.h"
+#include "consumer_share.h"
 #include "consumer_topology.h"
 #include "consumer_worker.h"
 
@@ -33,6 +34,12 @@
 #define CONSUMER_PARTITION_RETRY_MIN  100
 #define CONSUMER_PARTITION_RETRY_MAX  5000
 
+/* Without the store for so long: another daemon may reach it. */
+#define CONSUMER_PARTITION_STRANDED   10000
+
+/* Until RabbitMQ has made another one the active one, certainly. */
+#define CONSUMER_PARTITION_STAND_BACK 500
+
 
 typedef struct {
     const consumer_worker_t  *worker;
@@ -41,6 +48,7 @@ typedef struct {
     consumer_publisher_t      letters;     /* dead ones go out here */
     consumer_batch_t          batch;
     consumer_notifier_t       notifier;
+    consumer_share_t          share;
     consumer_backoff_t        backoff;
     unsigned                  lost:1;      /* amqp.error says why */
 } consumer_partition_t;
@@ -66,6 +74,8 @@ static consumer_pg_status_e consumer_partition_claim(consumer_partition_t *p);
 static void consumer_partition_done(consumer_partition_t *p,
     const PGresult *res, size_t done);
 static int consumer_partition_notify(consumer_partition_t *p);
+static int consumer_partition_share(consumer_partition_t *p);
+static void consumer_partition_give_up(consumer_partition_t *p);
 static int consumer_partition_failed(consumer_partition_t *p,
     consumer_pg_status_e rc);
 
@@ -91,6 +101,7 @@ consumer_partition_run(const consumer_worker_t *worker)
         }
 
         idle = consumer_notifier_due(&p.notifier, CONSUMER_PARTITION_IDLE);
+        idle = consumer_share_due(&p.share, idle);
 
         consumer_partition_wait(&p, p.batch.n ? 0 : idle);
 
@@ -105,6 +116,10 @@ consumer_partition_run(const consumer_worker_t *worker)
 
         if (rc == CONSUMER_EXIT_OK && p.amqp.conn) {
             rc = consumer_partition_notify(&p);
+        }
+
+        if (rc == CONSUMER_EXIT_OK && p.amqp.conn) {
+            rc = consumer_partition_share(&p);
         }
     }
 
@@ -133,6 +148,7 @@ consumer_partition_init(consumer_partition_t *p,
     consumer_publisher_init(&p->letters, worker->options, worker->owner);
     consumer_notifier_init(&p->notifier, &p->pg, worker->partition,
                            worker->options->redis);
+    consumer_share_init(&p->share, &p->pg, worker);
 
     return consumer_batch_init(&p->batch, &p->pg, worker->partition,
                                worker->options->batch);
@@ -150,6 +166,8 @@ consumer_partition_cleanup(consumer_partition_t *p)
 
     consumer_amqp_close(&p->amqp);
     consumer_publisher_close(&p->letters);
+
+    consumer_share_leave(&p->share);
 
     consumer_notifier_cleanup(&p->notifier);
     consumer_batch_cleanup(&p->batch);
@@ -303,6 +321,7 @@ consumer_partition_pause(consumer_partition_t *p, const char *who,
 
     if (p->lost) {
         consumer_partition_release(p);
+        consumer_share_away(&p->share);
     }
 
     while (!consumer_terminated() && !p->lost
@@ -498,6 +517,58 @@ consumer_partition_notify(consumer_partition_t *p)
 
 
 static int
+consumer_partition_share(consumer_partition_t *p)
+{
+    consumer_pg_status_e  rc;
+
+    rc = consumer_share_attend(&p->share, p->batch.epoch[0]
+                                          ? CONSUMER_SHARE_WORKS
+                                          : CONSUMER_SHARE_WAITS);
+
+    if (rc != CONSUMER_PG_OK) {
+        return consumer_partition_failed(p, rc);
+    }
+
+    /* the next one would begin anew to look for the command that fails */
+
+    if (p->share.heir[0] && p->batch.alone == 0
+        && !p->batch.suspect.pending)
+    {
+        consumer_partition_give_up(p);
+    }
+
+    return CONSUMER_EXIT_OK;
+}
+
+
+/* All that was executed is acknowledged; the rest returns to the queue. */
+
+static void
+consumer_partition_give_up(consumer_partition_t *p)
+{
+    unsigned  delay;
+    uint64_t  end;
+
+    consumer_log(CONSUMER_LOG_NOTICE, "gives partition %u up to \"%s\"",
+                 p->worker->partition, p->share.heir);
+
+    (void) consumer_notifier_save(&p->notifier);
+
+    consumer_amqp_close(&p->amqp);
+    consumer_partition_release(p);
+    consumer_share_given(&p->share);
+
+    end = consumer_now() + CONSUMER_PARTITION_STAND_BACK;
+
+    while (!consumer_terminated()
+           && (delay = consumer_until(end, CONSUMER_PARTITION_IDLE)) > 0)
+    {
+        consumer_wait(NULL, 0, delay);
+    }
+}
+
+
+static int
 consumer_partition_failed(consumer_partition_t *p, consumer_pg_status_e rc)
 {
     switch (rc) {
@@ -517,6 +588,12 @@ consumer_partition_failed(consumer_partition_t *p, consumer_pg_status_e rc)
         return CONSUMER_EXIT_OK;
 
     default:
+        if (p->pg.lost_at && consumer_now() - p->pg.lost_at
+                             > CONSUMER_PARTITION_STRANDED)
+        {
+            p->lost = 1;
+        }
+
         consumer_partition_pause(p, "postgres", p->pg.error);
         return CONSUMER_EXIT_OK;
     }

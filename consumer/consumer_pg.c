@@ -84,6 +84,8 @@ consumer_pg_connect(consumer_pg_t *pg)
 
     PQclear(res);
 
+    pg->lost_at = 0;
+
     return CONSUMER_PG_OK;
 }
 
@@ -251,6 +253,10 @@ consumer_pg_lost(consumer_pg_t *pg)
     }
 
     consumer_pg_cleanup(pg);
+
+    if (pg->lost_at == 0) {
+        pg->lost_at = consumer_now();
+    }
 
     return CONSUMER_PG_TRANSIENT;
 }

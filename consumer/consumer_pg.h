@@ -39,6 +39,8 @@ typedef struct {
     consumer_pg_tick_pt   tick;
     void                 *data;
 
+    uint64_t              lost_at;         /* 0: it could be reached */
+
     char                  sqlstate[6];     /* of the last failure */
     char                  error[256];      /* and what the server said */
     unsigned              lost:1;          /* it ended a running statement */

@@ -206,7 +206,7 @@ consumer_relay_open(consumer_relay_t *relay)
      */
 
     if (consumer_relay_query(relay,
-            "select set_config('idle_session_timeout', '20s', false),"
+            "select set_config('idle_session_timeout', '10s', false),"
             " set_config('synchronous_commit', 'off', false)",
             0, NULL, &res)
         != 0)

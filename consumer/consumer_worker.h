@@ -18,6 +18,7 @@ typedef struct {
     unsigned                   partition;    /* which one is this worker's */
     int                        wakeup;       /* an eventfd of the relay */
     char                       name[32];
+    char                       daemon[CONSUMER_NAME_MAX + 1];
     char                       owner[128];   /* how the store knows it */
 } consumer_worker_t;
 

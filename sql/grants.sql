@@ -12,6 +12,8 @@ grant execute on function
     cqrs.partition_of(text),
     cqrs.derive_id(uuid, text),
     cqrs.claim_partition(integer, text),
+    cqrs.attend(integer, text, text),
+    cqrs.leave(integer, text),
     cqrs.execute(integer, bigint, jsonb),
     cqrs.park(integer, bigint, jsonb, text, text),
     cqrs.refuse_message(integer, bigint, jsonb, text, text),

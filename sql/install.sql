@@ -21,6 +21,7 @@ set local client_min_messages = warning;
 \ir tables/parked.sql
 \ir tables/refused.sql
 \ir tables/checkpoints.sql
+\ir tables/attendance.sql
 \ir tables/categories.sql
 
 \ir domain/event.sql
@@ -38,6 +39,7 @@ set local client_min_messages = warning;
 \ir daemon/record_batch.sql
 \ir daemon/own_partition.sql
 \ir daemon/claim_partition.sql
+\ir daemon/attend.sql
 \ir daemon/execute.sql
 \ir daemon/park.sql
 \ir daemon/refuse_message.sql

@@ -25,7 +25,7 @@ sub run_with {
 my ($status, $text) = run_with({}, '--help');
 is($status, 0, '--help is no mistake');
 like($text, qr/--$_ .* CQRS_\U$_/, "it tells of --$_ and its variable")
-    for qw(postgres rabbitmq redis batch partitions);
+    for qw(postgres rabbitmq redis batch name partitions);
 
 ($status, $text) = run_with({}, '--version');
 like($text, qr/\Acqrs-consumer \d+\.\d+\.\d+\n\z/, '--version');
@@ -36,6 +36,8 @@ for my $case (
     [ [qw(--batch 0)],              '"0" in "batch" is not a number from 1 to 1000' ],
     [ [qw(--batch 64x)],            '"64x" in "batch" is not a number from 1 to 1000' ],
     [ [qw(--partitions 257)],       '"257" in "partitions" is not a number from 1 to 256' ],
+    [ ['--name', 'a b'],            '"a b" in "name" is not a name of at most 63 letters' ],
+    [ ['--name', 'a' x 64],         '"' . 'a' x 64 . '" in "name" is not a name' ],
     [ [qw(--log-level loud)],       'invalid level "loud" in "log-level"' ],
     [ [qw(--postgres nonsense=1)],  'invalid connection string in "postgres"' ],
     [ [qw(--rabbitmq http://a/)],   'invalid address in "rabbitmq": it is not like amqp://' ],
