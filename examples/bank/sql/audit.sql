@@ -11,12 +11,13 @@ with log as (
            coalesce(sum(l.amount) filter (where l.type = 'withdrawn'), 0) as withdrawals
       from log as l
 ), travelling as (
-    select coalesce(sum(s.amount), 0) as in_flight
-      from log as s
-     where s.type = 'transfer-sent'
-       and not exists (select from log as l
-                        where l.type in ('transfer-received', 'transfer-undone')
-                          and l.transfer = s.transfer)
+    select coalesce(sum(t.amount), 0) as in_flight
+      from (select max(l.amount) as amount
+              from log as l
+             where l.transfer is not null
+             group by l.transfer
+            having count(*) filter (where l.type in ('transfer-received', 'transfer-undone')) = 0
+               and count(*) filter (where l.type = 'transfer-sent') > 0) as t
 ), there as (
     select coalesce(sum(a.balance), 0) as balances
       from bank.accounts as a

@@ -1,7 +1,15 @@
 package Cqrs::Amqp;
 
-# As much AMQP 0-9-1 as it takes to ask a queue how many messages are ready.
-# RabbitMQ's HTTP API only knows how many there were a moment ago.
+# As much AMQP 0-9-1 as it takes to ask a queue how many messages are ready, which
+# RabbitMQ's HTTP API only knows as of a moment ago, and to publish with confirms,
+# which it does one at a time.
+#
+#   my $amqp = Cqrs::Amqp->connect($port, $vhost);    dies when it can't
+#   $amqp->confirm_select;
+#   $amqp->publish($exchange, $key, \%properties, \%headers, $body);   its number: 1, 2...
+#   my $number = $amqp->confirmed($timeout);     up to which all are confirmed
+#
+# The methods of a connection die when it is lost.
 
 use strict;
 use warnings;
@@ -21,16 +29,32 @@ use constant {
     OPEN_OK     => '10.41',
     CHANNEL_OK  => '20.11',
     DECLARE_OK  => '50.11',
+    SELECT_OK   => '85.11',
+    ACK         => '60.80',
+    NACK        => '60.120',
+    RETURN      => '60.50',
 };
 
 # Passive declaration; undef if there is no such queue.
 sub queue_depth {
     my ($port, $vhost, $queue) = @_;
 
+    my $c = __PACKAGE__->connect($port, $vhost);
+
+    _method($c, 1, 50, 10, pack('n', 0) . _short($queue) . "\x01" . pack('N', 0));
+    my ($method, $arguments) = _read($c);
+    return undef if $method ne DECLARE_OK;
+
+    return unpack 'x' . (1 + length $queue) . ' N', $arguments;
+}
+
+sub connect {
+    my ($class, $port, $vhost) = @_;
+
     my $socket = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $port)
         or croak "amqp: $@";
     $socket->setsockopt(IPPROTO_TCP, TCP_NODELAY, 1);
-    my $c = { socket => $socket, buffer => '', deadline => time + TIMEOUT };
+    my $c = bless { socket => $socket, buffer => '', deadline => time + TIMEOUT }, $class;
 
     _write($c, "AMQP\0\0\x09\x01");
     _expect($c, START);
@@ -44,11 +68,57 @@ sub queue_depth {
     _method($c, 1, 20, 10, _short(''));
     _expect($c, CHANNEL_OK);
 
-    _method($c, 1, 50, 10, pack('n', 0) . _short($queue) . "\x01" . pack('N', 0));
-    my ($method, $arguments) = _read($c);
-    return undef if $method ne DECLARE_OK;
+    return $c;
+}
 
-    return unpack 'x' . (1 + length $queue) . ' N', $arguments;
+sub confirm_select {
+    my ($c) = @_;
+
+    @$c{qw(published acked deadline)} = (0, {}, time + TIMEOUT);
+    $c->{confirmed} = 0;
+    _method($c, 1, 85, 10, "\0");
+    _expect($c, SELECT_OK);
+}
+
+# Mandatory and persistent.  properties: content_type, message_id, timestamp, type.
+sub publish {
+    my ($c, $exchange, $key, $properties, $headers, $body) = @_;
+
+    my $table = join '', map { _short($_) . 'S' . _long($headers->{$_}) } sort keys %$headers;
+    my $header = pack('n n Q> n', 60, 0, length $body, 0b1011_0000_1110_0000)
+        . _short($properties->{content_type} // 'application/json')
+        . _long($table)
+        . "\x02"
+        . _short($properties->{message_id})
+        . pack('Q>', $properties->{timestamp} // time)
+        . _short($properties->{type});
+
+    _write($c, _frame(1, pack('n n n', 60, 40, 0) . _short($exchange) . _short($key) . "\x01")
+        . _frame(2, $header) . _frame(3, $body));
+
+    return ++$c->{published};
+}
+
+# Reads what is there, waits for it at most so long; up to which number all are
+# confirmed.
+sub confirmed {
+    my ($c, $timeout) = @_;
+
+    while (length $c->{buffer} || IO::Select->new($c->{socket})->can_read($timeout)) {
+        $c->{deadline} = time + TIMEOUT;
+        my ($method, $arguments) = _read($c);
+        my ($tag, $multiple) = unpack 'Q> C', $arguments;
+
+        croak 'amqp: a message was returned'   if $method eq RETURN;
+        croak 'amqp: a message was refused'    if $method eq NACK;
+        croak 'amqp: the connection is closed' if $method ne ACK;
+
+        $c->{acked}{$_} = 1 for $multiple ? $c->{confirmed} + 1 .. $tag : $tag;
+        $c->{confirmed}++ while delete $c->{acked}{ $c->{confirmed} + 1 };
+        $timeout = 0;
+    }
+
+    return $c->{confirmed};
 }
 
 sub _short { my ($text) = @_; return pack 'C/a*', $text }
@@ -59,6 +129,12 @@ sub _method {
 
     my $payload = pack('n n', $class, $method) . $arguments;
     _write($c, pack('C n N', 1, $channel, length $payload) . $payload . chr FRAME_END);
+}
+
+sub _frame {
+    my ($type, $payload) = @_;
+
+    return pack('C n N', $type, 1, length $payload) . $payload . chr FRAME_END;
 }
 
 sub _write {
