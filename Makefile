@@ -5,6 +5,7 @@
 #   make stop              ends it from elsewhere
 #   make clean-run         deletes its data
 #   make test              all tests; make test T=t/jwt.t runs one file
+#   make test-crash        the daemon and its servers, killed 200 times under load
 #   make test-asan         all tests under AddressSanitizer and UBSan
 #   make lint              style and static checks
 #   make bench             each path beside its floor
@@ -60,8 +61,8 @@ handlers = $(BUILD)/handlers/bank.so
 tested   = $(patsubst t/handlers/%.c,$(BUILD)/t/handlers/%.so,\
              $(wildcard t/handlers/*.c))
 
-.PHONY: all module consumer handlers units run stop clean-run test test-asan lint bench \
-        install-packages install-test-packages clean force
+.PHONY: all module consumer handlers units run stop clean-run test test-crash \
+        test-asan lint bench install-packages install-test-packages clean force
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -103,7 +104,7 @@ $(BUILD)/module/list: force
 
 consumer: $(BUILD)/cqrs-consumer
 
-units: $(units) $(tested)
+units: $(units) $(tested) $(BUILD)/t/crash/points.so
 
 handlers: $(handlers)
 
@@ -150,6 +151,14 @@ $(BUILD)/t/handlers/%.so: t/handlers/%.c Makefile
 	@echo "compiling $<"
 	$(Q)$(plugin)
 
+# It is preloaded into the consumer by t/crash_points.t, and not itself watched by
+# the sanitizers.
+
+$(BUILD)/t/crash/points.so: t/crash/points.c Makefile
+	@mkdir -p $(@D)
+	@echo "compiling $<"
+	$(Q)$(CC) $(CPPFLAGS) $(filter-out $(SANITIZE),$(CFLAGS)) -shared -fPIC -o $@ $< -ldl
+
 -include $(wildcard $(BUILD)/common/*.d $(BUILD)/consumer/*.d $(BUILD)/t/*.d \
            $(BUILD)/handlers/*.d $(BUILD)/t/handlers/*.d)
 
@@ -179,6 +188,10 @@ clean-run:
 test: install-test-packages
 	@$(MAKE) --no-print-directory all units
 	@tools/test $(BUILD) $(T)
+
+test-crash: install-test-packages
+	@$(MAKE) --no-print-directory all units
+	@CQRS_CRASHES=$${CQRS_CRASHES:-200} tools/test $(BUILD) -v t/crash_points.t
 
 test-asan: install-test-packages
 	@$(MAKE) --no-print-directory ASAN=1 all units

@@ -27,7 +27,8 @@ use constant STOP_TIMEOUT => 30;
 
 my %alive;
 
-# user: the database user, cqrs_consumer; command: another than run.
+# user: the database user, cqrs_consumer; command: another than run; environment:
+# variables of its own.
 sub start {
     my ($class, %args) = @_;
 
@@ -45,6 +46,8 @@ sub start {
         open STDIN,  '<', '/dev/null';
         open STDOUT, '>>', $self->{output}->filename;
         open STDERR, '>&', \*STDOUT;
+        my %environment = %{ $args{environment} || {} };
+        @ENV{ keys %environment } = values %environment;
         exec Cqrs::Paths::consumer(), $args{command} // 'run', @options
             or POSIX::_exit(127);
     }
