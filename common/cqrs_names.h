@@ -33,9 +33,11 @@
 #define CQRS_HEADER_REASON            "x-cqrs-reason"
 #define CQRS_HEADER_EXCHANGE          "x-cqrs-exchange"
 #define CQRS_HEADER_ROUTING_KEY       "x-cqrs-routing-key"
+#define CQRS_HEADER_QUEUE             "x-cqrs-queue"
 
 /* written by RabbitMQ */
 #define CQRS_HEADER_DELIVERY_COUNT    "x-delivery-count"
+#define CQRS_HEADER_DEATH             "x-death"
 
 #define CQRS_CONTENT_TYPE_JSON        "application/json"
 #define CQRS_CONTENT_TYPE_EVENT                                               \

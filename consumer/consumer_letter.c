@@ -14,7 +14,7 @@
 
 
 #define CONSUMER_LETTER_CONFIRM  10000
-#define CONSUMER_LETTER_HEADERS  3
+#define CONSUMER_LETTER_HEADERS  4
 
 /* All properties but the headers: each at most 255 bytes. */
 #define CONSUMER_LETTER_OTHERS   4096
@@ -24,10 +24,10 @@
 
 static consumer_letter_status_e consumer_letter_publish(
     consumer_publisher_t *pub, const amqp_envelope_t *message,
-    amqp_table_entry_t *entries);
+    amqp_table_entry_t *entries, int ours);
 static int consumer_letter_copy(amqp_table_entry_t *entries,
-    const amqp_basic_properties_t *properties);
-static int consumer_letter_ours(amqp_bytes_t key);
+    const amqp_basic_properties_t *properties, int retried);
+static int consumer_letter_named(amqp_bytes_t key, const char *name);
 static amqp_table_entry_t consumer_letter_header(const char *name,
     amqp_bytes_t value);
 static int consumer_letter_fits(consumer_publisher_t *pub,
@@ -36,9 +36,9 @@ static int consumer_letter_fits(consumer_publisher_t *pub,
 
 consumer_letter_status_e
 consumer_letter_send(consumer_publisher_t *pub, unsigned partitions,
-    const amqp_envelope_t *message, const char *reason)
+    const amqp_envelope_t *message, const char *queue, const char *reason)
 {
-    int                        n;
+    int                        n, ours;
     char                       text[CONSUMER_LETTER_REASON];
     amqp_table_entry_t        *entries;
     consumer_letter_status_e   rc;
@@ -62,14 +62,23 @@ consumer_letter_send(consumer_publisher_t *pub, unsigned partitions,
     snprintf(text, sizeof(text), "%s.", reason);
     text[0] = (char) toupper((unsigned char) text[0]);
 
-    entries[0] = consumer_letter_header(CQRS_HEADER_REASON,
-                                        amqp_cstring_bytes(text));
-    entries[1] = consumer_letter_header(CQRS_HEADER_EXCHANGE,
-                                        message->exchange);
-    entries[2] = consumer_letter_header(CQRS_HEADER_ROUTING_KEY,
-                                        message->routing_key);
+    ours = 0;
 
-    rc = consumer_letter_publish(pub, message, entries);
+    entries[ours++] = consumer_letter_header(CQRS_HEADER_REASON,
+                                             amqp_cstring_bytes(text));
+    entries[ours++] = consumer_letter_header(CQRS_HEADER_QUEUE,
+                                             amqp_cstring_bytes(queue));
+
+    /* one that was retried was put into the queue, and knows better */
+
+    if (message->exchange.len) {
+        entries[ours++] = consumer_letter_header(CQRS_HEADER_EXCHANGE,
+                                                 message->exchange);
+        entries[ours++] = consumer_letter_header(CQRS_HEADER_ROUTING_KEY,
+                                                 message->routing_key);
+    }
+
+    rc = consumer_letter_publish(pub, message, entries, ours);
 
     free(entries);
 
@@ -79,16 +88,17 @@ consumer_letter_send(consumer_publisher_t *pub, unsigned partitions,
 
 static consumer_letter_status_e
 consumer_letter_publish(consumer_publisher_t *pub,
-    const amqp_envelope_t *message, amqp_table_entry_t *entries)
+    const amqp_envelope_t *message, amqp_table_entry_t *entries, int ours)
 {
     int                       n;
     amqp_basic_properties_t   properties;
 
     properties = message->message.properties;
 
-    n = consumer_letter_copy(entries + CONSUMER_LETTER_HEADERS, &properties);
+    n = consumer_letter_copy(entries + ours, &properties,
+                             message->exchange.len == 0);
 
-    properties.headers.num_entries = CONSUMER_LETTER_HEADERS + n;
+    properties.headers.num_entries = ours + n;
     properties.headers.entries = entries;
     properties._flags |= AMQP_BASIC_HEADERS_FLAG;
 
@@ -123,9 +133,10 @@ consumer_letter_publish(consumer_publisher_t *pub,
 
 static int
 consumer_letter_copy(amqp_table_entry_t *entries,
-    const amqp_basic_properties_t *properties)
+    const amqp_basic_properties_t *properties, int retried)
 {
-    int  i, n;
+    int           i, n;
+    amqp_bytes_t  key;
 
     if (!(properties->_flags & AMQP_BASIC_HEADERS_FLAG)) {
         return 0;
@@ -134,9 +145,24 @@ consumer_letter_copy(amqp_table_entry_t *entries,
     n = 0;
 
     for (i = 0; i < properties->headers.num_entries; i++) {
-        if (!consumer_letter_ours(properties->headers.entries[i].key)) {
-            entries[n++] = properties->headers.entries[i];
+
+        key = properties->headers.entries[i].key;
+
+        if (consumer_letter_named(key, CQRS_HEADER_REASON)
+            || consumer_letter_named(key, CQRS_HEADER_QUEUE)
+            || consumer_letter_named(key, CQRS_HEADER_DELIVERY_COUNT))
+        {
+            continue;
         }
+
+        if (!retried && (consumer_letter_named(key, CQRS_HEADER_EXCHANGE)
+                         || consumer_letter_named(key,
+                                                  CQRS_HEADER_ROUTING_KEY)))
+        {
+            continue;
+        }
+
+        entries[n++] = properties->headers.entries[i];
     }
 
     return n;
@@ -144,24 +170,9 @@ consumer_letter_copy(amqp_table_entry_t *entries,
 
 
 static int
-consumer_letter_ours(amqp_bytes_t key)
+consumer_letter_named(amqp_bytes_t key, const char *name)
 {
-    const char * const  *name;
-
-    static const char * const  ours[] = {
-        CQRS_HEADER_REASON, CQRS_HEADER_EXCHANGE, CQRS_HEADER_ROUTING_KEY,
-        CQRS_HEADER_DELIVERY_COUNT, NULL
-    };
-
-    for (name = ours; *name; name++) {
-        if (key.len == strlen(*name)
-            && memcmp(key.bytes, *name, key.len) == 0)
-        {
-            return 1;
-        }
-    }
-
-    return 0;
+    return key.len == strlen(name) && memcmp(key.bytes, name, key.len) == 0;
 }
 
 

@@ -28,9 +28,10 @@ typedef enum {
 } consumer_letter_status_e;
 
 
-/* reason: a clause such as "it has no stream". */
+/* queue: from which it was taken; reason: a clause: "it has no stream". */
 consumer_letter_status_e consumer_letter_send(consumer_publisher_t *pub,
-    unsigned partitions, const amqp_envelope_t *message, const char *reason);
+    unsigned partitions, const amqp_envelope_t *message, const char *queue,
+    const char *reason);
 
 
 #endif /* CONSUMER_LETTER_H */

@@ -5,6 +5,7 @@
 
 /* cqrs-consumer: finds the command that was given, and runs it. */
 
+#include "consumer_dead.h"
 #include "consumer_init.h"
 #include "consumer_master.h"
 #include "consumer_options.h"
@@ -36,6 +37,10 @@ static const consumer_main_command_t  consumer_main_commands[] = {
     { "run", NULL, NULL, consumer_master_run },
     { "init", NULL, NULL, consumer_init_run },
     { "spec", NULL, "a folder of fixtures", consumer_spec_run },
+    { "dead", "list", NULL, consumer_dead_list },
+    { "dead", "show", "an id or a place", consumer_dead_show },
+    { "dead", "retry", "an id or a place", consumer_dead_retry },
+    { "dead", "discard", "an id or a place", consumer_dead_discard },
     { NULL, NULL, NULL, NULL }
 };
 
@@ -46,6 +51,7 @@ static const char  consumer_main_help[] =
 "Commands:\n"
 "  run    executes commands, relays events, notifies users (the default)\n"
 "  init   installs the event store in the database, again without harm\n"
+"  dead   list, or show, retry, discard ID or PLACE: the dead letters\n"
 "  spec   FOLDER: asks the handlers what its fixtures (*.json) say they do\n"
 "\n"
 "Options, and the variables that stand for them:\n"

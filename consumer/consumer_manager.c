@@ -435,7 +435,7 @@ consumer_manager_refuse(consumer_manager_t *m, const char *reason)
     event = &m->events[0];
 
     sent = consumer_letter_send(&m->pub, m->worker->partitions,
-                                event->message, reason);
+                                event->message, CQRS_QUEUE_REACTIONS, reason);
 
     if (sent == CONSUMER_LETTER_AGAIN) {
         consumer_manager_pause(m, "rabbitmq", m->pub.amqp.error);

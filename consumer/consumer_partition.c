@@ -404,6 +404,7 @@ consumer_partition_execute(consumer_partition_t *p)
 static consumer_batch_status_e
 consumer_partition_refuse(consumer_partition_t *p)
 {
+    char                       queue[CONSUMER_QUEUE_NAME_MAX];
     PGresult                  *res;
     const char                *reason;
     consumer_command_t        *command;
@@ -424,8 +425,10 @@ consumer_partition_refuse(consumer_partition_t *p)
     command = &p->batch.commands[0];
     reason = command->reason ? command->reason : "there was no memory for it";
 
+    consumer_topology_queue(queue, p->worker->partition);
+
     sent = consumer_letter_send(&p->letters, p->worker->partitions,
-                                command->message, reason);
+                                command->message, queue, reason);
 
     if (sent == CONSUMER_LETTER_AGAIN) {
         consumer_partition_pause(p, "rabbitmq", p->letters.amqp.error);

@@ -117,11 +117,17 @@ consumer_topology_worked(consumer_amqp_t *amqp, const char *name)
 static int
 consumer_topology_dead(consumer_amqp_t *amqp)
 {
-    amqp_table_entry_t  args[1];
+    amqp_table_entry_t  args[2];
+
+    /* who looks through it takes all of it, and puts it back */
 
     args[0] = consumer_topology_text("x-queue-type", "quorum");
 
-    if (consumer_topology_declare_queue(amqp, CQRS_QUEUE_DEAD, 1, args) != 0) {
+    args[1].key = amqp_cstring_bytes("x-delivery-limit");
+    args[1].value.kind = AMQP_FIELD_KIND_I64;
+    args[1].value.value.i64 = CONSUMER_DELIVERY_LIMIT;
+
+    if (consumer_topology_declare_queue(amqp, CQRS_QUEUE_DEAD, 2, args) != 0) {
         return -1;
     }
 

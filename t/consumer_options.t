@@ -48,6 +48,11 @@ for my $case (
     [ [qw(--redis redis://a/x)],    'invalid address in "redis": it is not like redis://' ],
     [ [qw(--redis rediss://a/)],    'invalid address in "redis": rediss is not supported' ],
     [ ['dance'],                    'there is no command "dance"' ],
+    [ [qw(dead)],  '"dead" wants a word more: list, show, retry, discard' ],
+    [ [qw(dead dance)],             'there is no command "dead dance", but list, show, retry, discard' ],
+    [ [qw(dead show)],              '"dead show" wants an id or a place' ],
+    [ [qw(dead show 1 2)],          '"2" is one argument too many' ],
+    [ [qw(dead list 1)],            '"1" is one argument too many' ],
     [ [qw(run fast)],               '"fast" is one argument too many' ],
 ) {
     my ($args, $sentence) = @$case;

@@ -64,6 +64,7 @@ for my $case (
     is_deeply($dead[0]{headers}, {
         stream => 'account-1', user => $user, %{ $properties->{headers} || {} },
         'x-cqrs-exchange' => 'cqrs.commands', 'x-cqrs-routing-key' => 'deposit.0',
+        'x-cqrs-queue' => 'cqrs.commands.0',
     }, 'where it came from, and all that it had');
     is($dead[0]{properties}{message_id} // '', $id, 'its id is the same');
 

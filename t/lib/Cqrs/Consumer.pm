@@ -8,6 +8,9 @@ package Cqrs::Consumer;
 #   $consumer->kill;       KILL for the master and all its workers at once
 #   $consumer->log
 #
+#   my ($status, $out, $error) = Cqrs::Consumer->ask(vhost => $vhost,
+#                                                    words => ['dead', 'list']);
+#
 # stop() fails the test when the log holds an alert or what a sanitizer says.
 
 use strict;
@@ -34,11 +37,7 @@ sub start {
 
     my $self = bless { owner => $$, output => File::Temp->new }, $class;
 
-    my @options = @{ $args{args} || [] };
-    push @options, '--postgres', $args{database}->conninfo($args{user} // 'cqrs_consumer')
-        if $args{database};
-    push @options, '--rabbitmq', $args{vhost}->url if $args{vhost};
-    push @options, '--redis', $args{redis}->url if $args{redis};
+    my @options = _options(%args);
 
     $self->{pid} = fork // croak "fork: $!";
     if ($self->{pid} == 0) {
@@ -57,6 +56,36 @@ sub start {
     weaken($alive{ $self->{pid} });
 
     return $self;
+}
+
+# Another command than run, to its end.
+sub ask {
+    my ($class, %args) = @_;
+
+    my ($out, $error) = (File::Temp->new, File::Temp->new);
+    my $pid = fork // croak "fork: $!";
+    if ($pid == 0) {
+        open STDIN,  '<', '/dev/null';
+        open STDOUT, '>>', $out->filename;
+        open STDERR, '>>', $error->filename;
+        exec Cqrs::Paths::consumer(), @{ $args{words} }, _options(%args)
+            or POSIX::_exit(127);
+    }
+    waitpid $pid, 0;
+
+    return ($? >> 8 || $? & 127, map { Cqrs::Paths::slurp($_->filename) } $out, $error);
+}
+
+sub _options {
+    my (%args) = @_;
+
+    my @options = @{ $args{args} || [] };
+    push @options, '--postgres', $args{database}->conninfo($args{user} // 'cqrs_consumer')
+        if $args{database};
+    push @options, '--rabbitmq', $args{vhost}->url if $args{vhost};
+    push @options, '--redis', $args{redis}->url if $args{redis};
+
+    return @options;
 }
 
 sub pid { return $_[0]{pid} }
