@@ -62,8 +62,8 @@ cqrs_envelope_command(const cqrs_envelope_t *envelope, size_t *len,
 
     n = strlen(head);
 
-    text = malloc(n + sizeof(",\"data\":,\"claims\":}") + envelope->body.len
-                  + envelope->claims.len);
+    text = malloc(n + sizeof(",\"data\":,\"claims\":,\"redelivered\":true}")
+                  + envelope->body.len + envelope->claims.len);
 
     if (text == NULL) {
         free(head);
@@ -80,6 +80,10 @@ cqrs_envelope_command(const cqrs_envelope_t *envelope, size_t *len,
 
     if (envelope->claims.data) {
         p = cqrs_envelope_append(p, ",\"claims\":", &envelope->claims);
+    }
+
+    if (envelope->redelivered) {
+        p = stpcpy(p, ",\"redelivered\":true");
     }
 
     *p++ = '}';

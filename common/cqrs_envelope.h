@@ -45,6 +45,7 @@ typedef struct {
     cqrs_field_t        traceparent;
     cqrs_field_t        issued_at;         /* as ISO 8601 */
     cqrs_field_t        body;              /* JSON text */
+    unsigned            redelivered:1;     /* the broker says so */
 } cqrs_envelope_t;
 
 

@@ -25,6 +25,9 @@
 #define CQRS_HEADER_CAUSATION_ID      "causation-id"
 #define CQRS_HEADER_TRACEPARENT       "traceparent"
 
+/* RabbitMQ takes further routing keys from it, and keeps it to itself. */
+#define CQRS_HEADER_ALSO_TO           "BCC"
+
 #define CQRS_HEADER_PARTITION         "x-partition"
 #define CQRS_HEADER_POSITION          "x-position"
 #define CQRS_HEADER_STREAM_NAME       "x-stream"

@@ -97,6 +97,8 @@ consumer_command_parse(consumer_command_t *command, unsigned partition,
 
     rc = consumer_command_read(&envelope, message);
 
+    envelope.redelivered = command->message->redelivered ? 1 : 0;
+
     consumer_command_time(&envelope.issued_at, &message->properties, issued);
 
     if (envelope.id.data

@@ -533,7 +533,7 @@ consumer_dead_letter_retry(const consumer_dead_letter_t *letter,
 
     /* into the queue: other readers of the exchange had it already */
 
-    rc = consumer_publisher_forward(pub, amqp_empty_bytes, letter->queue,
+    rc = consumer_publisher_forward(pub, amqp_empty_bytes, letter->queue, 1,
                                     &properties,
                                     letter->envelope.message.body);
 

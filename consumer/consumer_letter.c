@@ -116,7 +116,7 @@ consumer_letter_publish(consumer_publisher_t *pub,
 
     if (consumer_publisher_forward(pub,
                                    amqp_cstring_bytes(CQRS_EXCHANGE_DEAD),
-                                   message->routing_key, &properties,
+                                   message->routing_key, 1, &properties,
                                    message->message.body)
         != 0
         || consumer_publisher_flush(pub, CONSUMER_LETTER_CONFIRM) != 0)

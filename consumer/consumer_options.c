@@ -53,8 +53,12 @@ static int consumer_options_log_level(consumer_options_t *options,
     const char *name, const char *value);
 static int consumer_options_json(consumer_options_t *options,
     const char *name, const char *value);
+static int consumer_options_inbox_days(consumer_options_t *options,
+    const char *name, const char *value);
+static int consumer_options_notification_days(consumer_options_t *options,
+    const char *name, const char *value);
 static int consumer_options_number(const char *name, const char *value,
-    unsigned max, unsigned *number);
+    unsigned min, unsigned max, unsigned *number);
 static int consumer_options_string(char **dst, const char *value);
 static int consumer_options_refuse(const char *fmt, ...)
     __attribute__((format(printf, 1, 2)));
@@ -71,6 +75,9 @@ static const consumer_option_t  consumer_options[] = {
     { "handler-timeout", "CQRS_HANDLER_TIMEOUT",
       consumer_options_handler_timeout },
     { "cache",      "CQRS_CACHE",      consumer_options_cache },
+    { "inbox-retention", "CQRS_INBOX_RETENTION", consumer_options_inbox_days },
+    { "notification-retention", "CQRS_NOTIFICATION_RETENTION",
+      consumer_options_notification_days },
     { "log-level",  "CQRS_LOG_LEVEL",  consumer_options_log_level },
     { "json",       NULL,              consumer_options_json }
 };
@@ -91,6 +98,8 @@ consumer_options_init(consumer_options_t *options, int argc,
     options->batch = 64;
     options->handler_timeout = 10;
     options->cache = 10000;
+    options->inbox_days = 400;
+    options->notification_days = 30;
     options->log_level = CONSUMER_LOG_NOTICE;
 
     rc = consumer_options_read(options, argc, argv);
@@ -322,7 +331,7 @@ static int
 consumer_options_batch(consumer_options_t *options, const char *name,
     const char *value)
 {
-    return consumer_options_number(name, value, CONSUMER_BATCH_MAX,
+    return consumer_options_number(name, value, 1, CONSUMER_BATCH_MAX,
                                    &options->batch);
 }
 
@@ -351,7 +360,7 @@ static int
 consumer_options_partitions(consumer_options_t *options, const char *name,
     const char *value)
 {
-    return consumer_options_number(name, value, CONSUMER_PARTITIONS_MAX,
+    return consumer_options_number(name, value, 1, CONSUMER_PARTITIONS_MAX,
                                    &options->partitions);
 }
 
@@ -388,10 +397,20 @@ consumer_options_handler(consumer_options_t *options, const char *name,
 
 
 static int
+consumer_options_inbox_days(consumer_options_t *options, const char *name,
+    const char *value)
+{
+    return consumer_options_number(name, value, 0, CONSUMER_DAYS_MAX,
+                                   &options->inbox_days);
+}
+
+
+static int
 consumer_options_handler_timeout(consumer_options_t *options,
     const char *name, const char *value)
 {
-    return consumer_options_number(name, value, CONSUMER_HANDLER_TIMEOUT_MAX,
+    return consumer_options_number(name, value, 1,
+                                   CONSUMER_HANDLER_TIMEOUT_MAX,
                                    &options->handler_timeout);
 }
 
@@ -400,8 +419,17 @@ static int
 consumer_options_cache(consumer_options_t *options, const char *name,
     const char *value)
 {
-    return consumer_options_number(name, value, CONSUMER_CACHE_MAX,
+    return consumer_options_number(name, value, 1, CONSUMER_CACHE_MAX,
                                    &options->cache);
+}
+
+
+static int
+consumer_options_notification_days(consumer_options_t *options,
+    const char *name, const char *value)
+{
+    return consumer_options_number(name, value, 0, CONSUMER_DAYS_MAX,
+                                   &options->notification_days);
 }
 
 
@@ -432,17 +460,17 @@ consumer_options_json(consumer_options_t *options, const char *name,
 
 
 static int
-consumer_options_number(const char *name, const char *value, unsigned max,
-    unsigned *number)
+consumer_options_number(const char *name, const char *value, unsigned min,
+    unsigned max, unsigned *number)
 {
     char  *end;
     long   n;
 
     n = strtol(value, &end, 10);
 
-    if (end == value || *end != '\0' || n < 1 || n > (long) max) {
+    if (end == value || *end != '\0' || n < (long) min || n > (long) max) {
         return consumer_options_refuse("\"%s\" in \"%s\" is not a number from "
-                                       "1 to %u", value, name, max);
+                                       "%u to %u", value, name, min, max);
     }
 
     *number = (unsigned) n;

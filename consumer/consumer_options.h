@@ -26,6 +26,7 @@
 #define CONSUMER_CACHE_MAX       10000000
 
 #define CONSUMER_HANDLER_TIMEOUT_MAX  3600
+#define CONSUMER_DAYS_MAX        36500
 
 
 typedef struct {
@@ -47,6 +48,8 @@ typedef struct {
     unsigned               handler_timeout; /* seconds */
     unsigned               cache;          /* states in each worker */
 
+    unsigned               inbox_days;     /* 0: kept for ever */
+    unsigned               notification_days;
     consumer_log_level_e   log_level;
     unsigned               json:1;         /* answers are for programs */
 } consumer_options_t;

@@ -86,17 +86,19 @@ consumer_publisher_room(consumer_publisher_t *pub)
 
 int
 consumer_publisher_send(consumer_publisher_t *pub, const char *exchange,
-    const char *key, amqp_basic_properties_t *properties, const char *body)
+    const char *key, int mandatory, amqp_basic_properties_t *properties,
+    const char *body)
 {
     return consumer_publisher_forward(pub, amqp_cstring_bytes(exchange),
-                                      consumer_publisher_short(key),
+                                      consumer_publisher_short(key), mandatory,
                                       properties, amqp_cstring_bytes(body));
 }
 
 
 int
 consumer_publisher_forward(consumer_publisher_t *pub, amqp_bytes_t exchange,
-    amqp_bytes_t key, amqp_basic_properties_t *properties, amqp_bytes_t body)
+    amqp_bytes_t key, int mandatory, amqp_basic_properties_t *properties,
+    amqp_bytes_t body)
 {
     int  rc;
 
@@ -108,7 +110,7 @@ consumer_publisher_forward(consumer_publisher_t *pub, amqp_bytes_t exchange,
     properties->_flags |= AMQP_BASIC_DELIVERY_MODE_FLAG;
 
     rc = amqp_basic_publish(pub->amqp.conn, CONSUMER_AMQP_CHANNEL, exchange,
-                            key, 1, 0, properties, body);
+                            key, mandatory, 0, properties, body);
 
     if (consumer_amqp_status(&pub->amqp, "publishing", rc) != 0) {
         return -1;

@@ -44,15 +44,17 @@ void consumer_publisher_close(consumer_publisher_t *pub);
 unsigned consumer_publisher_room(consumer_publisher_t *pub);
 
 /*
- * Sends a persistent, mandatory message; there has to be room for it.  What
- * AMQP takes as a short string is cut to 255 bytes.
+ * Sends a persistent message; there has to be room for it.  If it is mandatory
+ * and no queue is bound for it, a later call fails.  What AMQP takes as a
+ * short string is cut to 255 bytes.
  */
 int consumer_publisher_send(consumer_publisher_t *pub, const char *exchange,
-    const char *key, amqp_basic_properties_t *properties, const char *body);
+    const char *key, int mandatory, amqp_basic_properties_t *properties,
+    const char *body);
 
 /* The same for names of any kind and a body of any bytes. */
 int consumer_publisher_forward(consumer_publisher_t *pub,
-    amqp_bytes_t exchange, amqp_bytes_t key,
+    amqp_bytes_t exchange, amqp_bytes_t key, int mandatory,
     amqp_basic_properties_t *properties, amqp_bytes_t body);
 
 /* Reads what the broker has sent so far; does not wait. */

@@ -299,7 +299,7 @@ consumer_reaction_publish(consumer_publisher_t *pub, const PGresult *res,
     properties.headers.entries = headers;
     properties.headers.num_entries = n;
 
-    return consumer_publisher_send(pub, CQRS_EXCHANGE_COMMANDS, key,
+    return consumer_publisher_send(pub, CQRS_EXCHANGE_COMMANDS, key, 1,
                                    &properties,
                                    PQgetvalue(res, row,
                                               CONSUMER_REACTION_DATA));

@@ -33,6 +33,7 @@
 
 #define CONSUMER_RELAY_SAVE       200
 #define CONSUMER_RELAY_CHUNK      256
+#define CONSUMER_RELAY_CLEAN      3600000
 #define CONSUMER_RELAY_RETRY_MIN  100
 #define CONSUMER_RELAY_RETRY_MAX  5000
 
@@ -64,6 +65,7 @@ typedef struct {
     uint64_t                     settled;     /* a message's number */
     uint64_t                     claim_at;
     uint64_t                     save_at;
+    uint64_t                     clean_at;
 
     /* what message n was, at n modulo the window */
     consumer_relay_event_t       events[CONSUMER_PUBLISHER_WINDOW];
@@ -79,6 +81,7 @@ static int consumer_relay_publish(consumer_relay_t *relay, unsigned i,
     const PGresult *res, int row);
 static int consumer_relay_settle(consumer_relay_t *relay);
 static int consumer_relay_save(consumer_relay_t *relay);
+static int consumer_relay_clean(consumer_relay_t *relay);
 static void consumer_relay_wait(consumer_relay_t *relay);
 static int consumer_relay_query(consumer_relay_t *relay, const char *sql,
     int nparams, const char *const *params, PGresult **res);
@@ -173,6 +176,11 @@ consumer_relay_turn(consumer_relay_t *relay)
     }
 
     if (consumer_now() >= relay->save_at && consumer_relay_save(relay) != 0) {
+        return -1;
+    }
+
+    if (consumer_now() >= relay->clean_at && consumer_relay_clean(relay) != 0)
+    {
         return -1;
     }
 
@@ -340,7 +348,7 @@ consumer_relay_read(consumer_relay_t *relay, unsigned i, int *more)
 
     if (consumer_relay_query(relay,
             "select position, id, stream, version, type, routing_key,"
-            " traceparent, body from cqrs.read_events($1, $2, $3)",
+            " traceparent, body, reacts from cqrs.read_events($1, $2, $3)",
             3, params, &res)
         != 0)
     {
@@ -370,8 +378,10 @@ static int
 consumer_relay_publish(consumer_relay_t *relay, unsigned i,
     const PGresult *res, int row)
 {
+    int                       n, reacts;
     int64_t                   position;
-    amqp_table_entry_t        headers[5];
+    amqp_field_value_t        manager;
+    amqp_table_entry_t        headers[6];
     consumer_relay_event_t   *event;
     amqp_basic_properties_t   properties;
 
@@ -383,8 +393,29 @@ consumer_relay_publish(consumer_relay_t *relay, unsigned i,
                                      PQgetvalue(res, row, 2));
     headers[3] = consumer_relay_number(CQRS_HEADER_VERSION,
                                        consumer_pg_number(res, row, 3));
-    headers[4] = consumer_relay_text(CQRS_HEADER_TRACEPARENT,
-                                     PQgetvalue(res, row, 6));
+    n = 4;
+
+    if (!PQgetisnull(res, row, 6)) {
+        headers[n++] = consumer_relay_text(CQRS_HEADER_TRACEPARENT,
+                                           PQgetvalue(res, row, 6));
+    }
+
+    /*
+     * The store knows when it is read whether a process manager waits for
+     * the event: a binding by type could come too late for it.
+     */
+
+    reacts = (PQgetvalue(res, row, 8)[0] == 't');
+
+    if (reacts) {
+        manager.kind = AMQP_FIELD_KIND_UTF8;
+        manager.value.bytes = amqp_cstring_bytes(CQRS_QUEUE_REACTIONS);
+
+        headers[n].key = amqp_cstring_bytes(CQRS_HEADER_ALSO_TO);
+        headers[n].value.kind = AMQP_FIELD_KIND_ARRAY;
+        headers[n].value.value.array.num_entries = 1;
+        headers[n++].value.value.array.entries = &manager;
+    }
 
     properties._flags = AMQP_BASIC_CONTENT_TYPE_FLAG
                         | AMQP_BASIC_MESSAGE_ID_FLAG
@@ -394,10 +425,12 @@ consumer_relay_publish(consumer_relay_t *relay, unsigned i,
     properties.message_id = amqp_cstring_bytes(PQgetvalue(res, row, 1));
     properties.type = consumer_publisher_short(PQgetvalue(res, row, 4));
     properties.headers.entries = headers;
-    properties.headers.num_entries = PQgetisnull(res, row, 6) ? 4 : 5;
+    properties.headers.num_entries = n;
+
+    /* what nobody has asked for may go nowhere, a reaction may not be lost */
 
     if (consumer_publisher_send(&relay->pub, CQRS_EXCHANGE_EVENTS,
-                                PQgetvalue(res, row, 5), &properties,
+                                PQgetvalue(res, row, 5), reacts, &properties,
                                 PQgetvalue(res, row, 7))
         != 0)
     {
@@ -476,6 +509,65 @@ consumer_relay_save(consumer_relay_t *relay)
 
         p->saved = p->confirmed;
     }
+
+    return 0;
+}
+
+
+/*
+ * What is older than it has to be kept goes.  Who relays the first partition
+ * sees to it; a part that is in use is left for the next time.
+ */
+
+static int
+consumer_relay_clean(consumer_relay_t *relay)
+{
+    int                        dropped;
+    char                       inbox[16], notifications[16];
+    PGresult                  *res;
+    const char                *params[2];
+    const consumer_options_t  *options;
+
+    if (relay->partitions[0].epoch[0] == '\0') {
+        return 0;
+    }
+
+    relay->clean_at = consumer_now() + CONSUMER_RELAY_CLEAN;
+
+    options = relay->worker->options;
+
+    snprintf(inbox, sizeof(inbox), "%u", options->inbox_days);
+    snprintf(notifications, sizeof(notifications), "%u",
+             options->notification_days);
+
+    params[0] = inbox;
+    params[1] = notifications;
+
+    do {
+        if (consumer_pg_query(&relay->pg, "select cqrs.clean($1, $2)", 2,
+                              params, &res)
+            != CONSUMER_PG_OK)
+        {
+            if (relay->pg.conn == NULL) {
+                return consumer_relay_failed(relay, "postgres",
+                                             relay->pg.error);
+            }
+
+            consumer_log(CONSUMER_LOG_WARN, "cleaning is put off: \"%s\"",
+                         relay->pg.error);
+            return 0;
+        }
+
+        dropped = !PQgetisnull(res, 0, 0);
+
+        if (dropped) {
+            consumer_log(CONSUMER_LOG_NOTICE, "dropped %s, it was old enough",
+                         PQgetvalue(res, 0, 0));
+        }
+
+        PQclear(res);
+
+    } while (dropped && !consumer_terminated());
 
     return 0;
 }

@@ -46,7 +46,7 @@ consumer_topology_declare(consumer_amqp_t *amqp, unsigned partitions)
         || consumer_topology_dead(amqp) != 0
         || consumer_topology_worked(amqp, CQRS_QUEUE_REACTIONS) != 0
         || consumer_topology_bind(amqp, CQRS_QUEUE_REACTIONS,
-                                  CQRS_EXCHANGE_EVENTS, "#")
+                                  CQRS_EXCHANGE_EVENTS, CQRS_QUEUE_REACTIONS)
            != 0)
     {
         return -1;

@@ -22,5 +22,6 @@ grant execute on function
     cqrs.read_checkpoint(text, integer),
     cqrs.advance_checkpoint(text, integer, bigint, bigint),
     cqrs.read_events(integer, bigint, integer),
-    cqrs.react(integer, bigint[])
+    cqrs.react(integer, bigint[]),
+    cqrs.clean(integer, integer)
 to cqrs_consumer;

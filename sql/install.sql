@@ -9,6 +9,7 @@ begin;
 
 set local client_min_messages = warning;
 
+\ir unreleased.sql
 \ir roles.sql
 \ir schema.sql
 \ir types.sql
@@ -23,6 +24,13 @@ set local client_min_messages = warning;
 \ir tables/checkpoints.sql
 \ir tables/attendance.sql
 \ir tables/categories.sql
+\ir tables/parts.sql
+
+\ir parts/set_part_size.sql
+\ir parts/make_part.sql
+\ir parts/room.sql
+\ir parts/make_inbox_part.sql
+\ir parts/detach_part.sql
 
 \ir domain/event.sql
 \ir domain/accept.sql
@@ -32,6 +40,7 @@ set local client_min_messages = warning;
 \ir ids.sql
 \ir envelope.sql
 \ir domain/register.sql
+\ir domain/opened_event.sql
 \ir domain/spec.sql
 
 \ir daemon/refuse.sql
@@ -47,6 +56,7 @@ set local client_min_messages = warning;
 \ir daemon/checkpoints.sql
 \ir daemon/read_events.sql
 \ir daemon/react.sql
+\ir daemon/clean.sql
 
 \ir grants.sql
 

@@ -18,7 +18,13 @@ begin
             issued_at        timestamptz
         );
 
-        create type cqrs.new_event as (type text, data jsonb);
+        create type cqrs.new_event as (
+            type     text,
+            data     jsonb,
+            revision integer,
+            subject  text,
+            personal jsonb
+        );
 
         create type cqrs.decision as (
             events  cqrs.new_event[],
@@ -34,21 +40,21 @@ begin
             stream      text,
             version     bigint,
             type        text,
+            revision    integer,
             data        jsonb,
             metadata    jsonb,
-            recorded_at timestamptz
+            recorded_at timestamptz,
+            subject     text,
+            personal    jsonb
         );
 
         create type cqrs.notification as (channel text, type text, data jsonb);
-
-    end if;
-
-    if pg_catalog.to_regtype('cqrs.outcome') is null then
 
         create type cqrs.outcome as (
             command   cqrs.command,
             category  text,
             duplicate boolean,
+            tell      boolean,
             status    text,
             decision  cqrs.decision,
             version   bigint
@@ -60,7 +66,8 @@ end $$;
 comment on type cqrs.command is
     'What a user or a process manager wants. expected_version: a number, no-stream, exists; null: any.';
 comment on type cqrs.new_event is
-    'An event that decide makes: it has no place in a stream yet.';
+    'An event that decide makes: it has no place in a stream yet. revision: of the shape of its data; personal: what '
+    'is about the person subject.';
 comment on type cqrs.decision is
     'What decide returns: events, or a code that says why not. Made by cqrs.accept and cqrs.reject.';
 comment on type cqrs.event is
@@ -68,4 +75,4 @@ comment on type cqrs.event is
 comment on type cqrs.notification is
     'What somebody is to be told: the channel, the CloudEvents type, the data.';
 comment on type cqrs.outcome is
-    'What became of a command of a batch. version: of its stream, afterwards.';
+    'What became of a command of a batch. tell: its issuer hears of it; version: of its stream, afterwards.';

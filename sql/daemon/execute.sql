@@ -6,8 +6,8 @@
 -- rejection is a value; nothing here needs a subtransaction.
 
 create or replace function cqrs.execute(partition integer, epoch bigint, commands jsonb)
-    returns table (ordinal integer, status text, duplicate boolean,
-                   sequence bigint, channel text, body text)
+    returns table (ordinal integer, status text, duplicate boolean, version bigint, code text, message text,
+                   detail jsonb, sequence bigint, channel text, body text)
     language plpgsql security definer
     set search_path = pg_catalog, pg_temp
     set plan_cache_mode = force_generic_plan
@@ -37,7 +37,8 @@ begin
 
     -- array_agg keeps the order of the subquery
 
-    select array_agg(row(c.command, c.category, c.duplicate, c.status, c.refusal, null)::cqrs.outcome),
+    select array_agg(row(c.command, c.category, c.duplicate, c.tell, c.status, c.decision,
+                         c.outcome_version)::cqrs.outcome),
            array_agg(c.first), array_agg(c.place), array_agg(c.version), array_agg(c.state),
            min(c.stream) filter (where c.partition <> execute.partition)
       into outcomes, firsts, places, versions, states, stranger
@@ -55,6 +56,8 @@ begin
 
         if firsts[n] < n then
             outcome.status := (outcomes[firsts[n]]).status;
+            outcome.decision := (outcomes[firsts[n]]).decision;
+            outcome.version := (outcomes[firsts[n]]).version;
             outcomes[n] := outcome;
         end if;
 
@@ -105,5 +108,6 @@ end $$;
 
 comment on function cqrs.execute(integer, bigint, jsonb) is
     'Executes a batch of commands of a partition: finds duplicates, decides, appends, folds, projects, '
-    'records outcomes and notifications. One row per command and notification, by ordinal and sequence. '
+    'records outcomes and notifications. One row per command and notification, by ordinal and sequence, with the '
+    'outcome: of a duplicate the original one. '
     'QS001 if the epoch is not the current one, QS002 if a command belongs to another partition.';

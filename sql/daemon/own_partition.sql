@@ -34,37 +34,3 @@ end $$;
 comment on function cqrs.own_partition(integer, bigint) is
     'Locks the partition until the end of the transaction; QS001 if the epoch is not the current one.';
 
-
--- A plan lives as long as its session, and may have been made when a table had one
--- row: so the index is used whatever the planner thinks of such a table.
-
-create or replace function cqrs.last_position(partition integer)
-    returns bigint language plpgsql
-    set search_path = pg_catalog, pg_temp
-    set enable_seqscan = off
-    set enable_bitmapscan = off
-as $$
-begin
-    return coalesce((select max(e.position)
-                       from cqrs.events as e
-                      where e.partition = last_position.partition), 0);
-end $$;
-
-comment on function cqrs.last_position(integer) is
-    'The position of the last event of a partition; 0: there is none.';
-
-
-create or replace function cqrs.last_sequence(partition integer)
-    returns bigint language plpgsql
-    set search_path = pg_catalog, pg_temp
-    set enable_seqscan = off
-    set enable_bitmapscan = off
-as $$
-begin
-    return coalesce((select max(n.sequence)
-                       from cqrs.notifications as n
-                      where n.partition = last_sequence.partition), 0);
-end $$;
-
-comment on function cqrs.last_sequence(integer) is
-    'The number of the last notification of a partition; 0: there is none.';

@@ -1,6 +1,6 @@
-create or replace function cqrs.park(partition integer, epoch bigint, command jsonb, code text, message text)
-    returns table (ordinal integer, status text, duplicate boolean,
-                   sequence bigint, channel text, body text)
+create or replace function cqrs.park(partition integer, epoch bigint, command jsonb, reason_code text, reason text)
+    returns table (ordinal integer, status text, duplicate boolean, version bigint, code text, message text,
+                   detail jsonb, sequence bigint, channel text, body text)
     language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
@@ -11,10 +11,9 @@ declare
 begin
     perform cqrs.own_partition(park.partition, park.epoch);
 
-    select c.command, c.category, c.duplicate, c.status,
-           cqrs.reject(coalesce(park.code, 'failed'), coalesce(park.message, 'It failed.')), null::bigint,
+    select c.command, c.category, c.duplicate, not c.duplicate, c.status, c.decision, c.outcome_version,
            case when c.partition <> park.partition then c.stream end
-      into outcome.command, outcome.category, outcome.duplicate, outcome.status,
+      into outcome.command, outcome.category, outcome.duplicate, outcome.tell, outcome.status,
            outcome.decision, outcome.version, stranger
       from cqrs.read_batch(batch) as c;
 
@@ -26,6 +25,7 @@ begin
 
     if not outcome.duplicate then
         outcome.status := 'parked';
+        outcome.decision := cqrs.reject(coalesce(park.reason_code, 'failed'), coalesce(park.reason, 'It failed.'));
     end if;
 
     return query
@@ -34,4 +34,4 @@ end $$;
 
 comment on function cqrs.park(integer, bigint, jsonb, text, text) is
     'Puts a command aside that fails by itself, tells its issuer, and holds its stream: what follows for '
-    'that stream is parked behind it. code: the SQLSTATE. A command that has an outcome already keeps it.';
+    'that stream is parked behind it. reason_code: the SQLSTATE. A command that has an outcome already keeps it.';

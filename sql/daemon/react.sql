@@ -18,9 +18,9 @@ as $$
            e.id::text,
            coalesce(c.traceparent, e.metadata->>'traceparent')
       from (select distinct unnest($2)) as p (position)
-      cross join lateral (select * from cqrs.events as e
+      cross join lateral (select e.* from cqrs.events as e
                            where e.partition = $1 and e.position = p.position offset 0) as e
-      cross join lateral cqrs.dispatch_react(cqrs.category_of(e.stream), row(e.*)::cqrs.event) with ordinality
+      cross join lateral cqrs.dispatch_react(cqrs.category_of(e.stream), cqrs.opened_event(e)) with ordinality
            as c (id, stream, type, data, user_id, claims, expected_version, correlation_id,
                  causation_id, traceparent, issued_at, number)
      order by e.position, c.number

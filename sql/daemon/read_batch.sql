@@ -3,8 +3,8 @@
 
 create or replace function cqrs.read_batch(commands jsonb)
     returns table (command cqrs.command, stream text, partition integer, category text,
-                   first integer, duplicate boolean, status text, refusal cqrs.decision,
-                   place integer, version bigint, state jsonb)
+                   first integer, duplicate boolean, tell boolean, status text, decision cqrs.decision,
+                   outcome_version bigint, place integer, version bigint, state jsonb)
     language plpgsql stable
     set search_path = pg_catalog, pg_temp
     set plan_cache_mode = force_generic_plan
@@ -23,25 +23,29 @@ begin
            d.category,
            c.first,
            i.id is not null or c.first < c.n,
+           (i.id is null and c.first = c.n) or (c.redelivered is not true and (c.command).causation_id is null),
            case when i.id is not null then i.status
                 when r.code = 'stream-held' then 'parked'
                 when r.code is not null then 'rejected' end,
-           case when r.code is not null then cqrs.reject(r.code, r.message) end,
+           case when i.id is not null then row(null, i.code, i.message, i.detail)::cqrs.decision
+                when r.code is not null then cqrs.reject(r.code, r.message) end,
+           i.version,
            c.place,
            coalesce(s.version, 0),
-           s.state
+           case when s.folded < s.version then cqrs.fold(s.stream) else s.state end
       from (select row(j.id, j.stream, j.type, j.data, j."user", j.claims, j.expected_version,
                        coalesce(j.correlation_id, j.id::text), j.causation_id, j.traceparent,
                        j.issued_at)::cqrs.command as command,
+                   j.redelivered,
                    j.n,
                    min(j.n) over (partition by j.id)::integer as first,
                    dense_rank() over (order by j.stream collate "C")::integer as place
               from rows from (jsonb_to_recordset(commands) as (
                        id uuid, stream text, type text, data jsonb, "user" text, claims jsonb,
                        expected_version text, correlation_id text, causation_id text,
-                       traceparent text, issued_at timestamptz))
+                       traceparent text, issued_at timestamptz, redelivered boolean))
                    with ordinality as j (id, stream, type, data, "user", claims, expected_version,
-                       correlation_id, causation_id, traceparent, issued_at, n)) as c
+                       correlation_id, causation_id, traceparent, issued_at, redelivered, n)) as c
       left join cqrs.inbox as i on i.id = (c.command).id
       left join cqrs.streams as s on s.stream = (c.command).stream
       left join cqrs.categories as d on d.category = cqrs.category_of((c.command).stream)
@@ -60,4 +64,5 @@ begin
 end $$;
 
 comment on function cqrs.read_batch(jsonb) is
-    'The commands of a batch in order, and what can be said of each before it is decided.';
+    'The commands of a batch in order, and what can be said of each before it is decided: its outcome if it has one '
+    'already or is refused by the store, and the head of its stream.';

@@ -3,16 +3,18 @@
 
 create or replace function cqrs.record_batch(partition integer, commands jsonb, outcomes cqrs.outcome[],
     streams text[], heads bigint[], folds jsonb[])
-    returns table (ordinal integer, status text, duplicate boolean,
-                   sequence bigint, channel text, body text)
+    returns table (ordinal integer, status text, duplicate boolean, version bigint, code text, message text,
+                   detail jsonb, sequence bigint, channel text, body text)
     language plpgsql
     set search_path = pg_catalog, pg_temp
     set plan_cache_mode = force_generic_plan
 as $$
 #variable_conflict use_column
 declare
-    at         constant timestamptz := clock_timestamp();
-    said_at    constant text        := cqrs.timestamp(at);
+    at         timestamptz := clock_timestamp();
+    said_at    text;
+    since      timestamptz;     -- the inbox has parts from here
+    until      timestamptz;     -- to here
     last       bigint;
     events     cqrs.event[];
     ordinals   integer[];       -- to which command each event belongs
@@ -20,6 +22,17 @@ declare
     channels   text[];
     bodies     text[];
 begin
+    -- a clock that was set back does not lead to where the inbox has been cleaned
+
+    select s.since, s.beyond into since, until from cqrs.inbox_span() as s;
+
+    if at >= until then
+        perform cqrs.make_inbox_part(at);
+    end if;
+
+    at := greatest(at, since);
+    said_at := cqrs.timestamp(at);
+
     insert into cqrs.inbox (id, stream, type, status, version, code, message, detail, recorded_at)
     select (o.command).id, (o.command).stream, (o.command).type, o.status, o.version,
            (o.decision).code, (o.decision).message, (o.decision).detail, at
@@ -30,38 +43,47 @@ begin
     select record_batch.partition, (o.command).id, (o.command).stream,
            record_batch.commands->(o.ordinal::integer - 1), (o.decision).code, (o.decision).message, at
       from unnest(outcomes) with ordinality
-           as o (command, category, duplicate, status, decision, version, ordinal)
+           as o (command, category, duplicate, tell, status, decision, version, ordinal)
      where o.status = 'parked' and not o.duplicate
      order by o.ordinal;
 
     -- events
 
-    last := cqrs.last_position(partition);
+    last := cqrs.room_for_events(partition, (
+        select sum(cardinality((o.decision).events)) from unnest(outcomes) as o
+         where o.status = 'completed' and not o.duplicate));
 
     select array_agg(row(record_batch.partition, last + e.place, cqrs.derive_id(e.command_id, 'event:' || e.n),
-                         e.stream, e.version, e.type, e.data, e.metadata, at)::cqrs.event),
+                         e.stream, e.version, e.type, e.revision, e.data, e.metadata, at, e.subject,
+                         e.personal)::cqrs.event),
            array_agg(e.ordinal)
       into events, ordinals
       from (select o.ordinal::integer as ordinal, row_number() over (order by o.ordinal, e.n) as place,
                    o.id as command_id, e.n, o.stream, o.version - cardinality(o.events) + e.n as version,
-                   e.type, e.data, o.metadata
+                   e.type, coalesce(e.revision, 1) as revision, e.data, o.metadata, e.subject, e.personal
               from (select o.ordinal, (o.command).id, (o.command).stream, o.version, (o.decision).events,
                            cqrs.metadata_of(o.command) as metadata
                       from unnest(outcomes) with ordinality
-                           as o (command, category, duplicate, status, decision, version, ordinal)
+                           as o (command, category, duplicate, tell, status, decision, version, ordinal)
                      where o.status = 'completed' and not o.duplicate
                     offset 0) as o
-             cross join lateral unnest(o.events) with ordinality as e (type, data, n)
+             cross join lateral unnest(o.events) with ordinality
+                   as e (type, data, revision, subject, personal, n)
              order by place) as e;
 
     if events is not null then
-        insert into cqrs.events select e.* from unnest(events) as e;
+        insert into cqrs.events (partition, position, id, stream, version, type, revision, data, metadata,
+                                 recorded_at, subject)
+        select e.partition, e.position, e.id, e.stream, e.version, e.type, e.revision, e.data, e.metadata,
+               e.recorded_at, e.subject
+          from unnest(events) as e;
 
-        insert into cqrs.streams as s (stream, partition, version, state)
-        select h.stream, record_batch.partition, h.head, h.fold
+        insert into cqrs.streams as s (stream, partition, version, folded, state)
+        select h.stream, record_batch.partition, h.head, h.head, h.fold
           from unnest(streams, heads, folds) as h (stream, head, fold)
          where h.stream = any (select (e).stream from unnest(events) as e)
-        on conflict (stream) do update set version = excluded.version, state = excluded.state;
+        on conflict (stream) do update
+           set version = excluded.version, folded = excluded.folded, state = excluded.state;
 
         perform cqrs.dispatch_project(e.category, e.events)
            from (select cqrs.category_of(e.stream) as category, array_agg(e order by e.position) as events
@@ -76,8 +98,8 @@ begin
       from (select o.ordinal::integer, 1 as n, 'user:' || (o.command).user_id as channel,
                    cqrs.outcome_envelope(o.command, o.status, o.version, o.decision, said_at) as body
               from unnest(outcomes) with ordinality
-                   as o (command, category, duplicate, status, decision, version, ordinal)
-             where not o.duplicate and (o.command).user_id <> ''
+                   as o (command, category, duplicate, tell, status, decision, version, ordinal)
+             where o.tell and (o.command).user_id <> ''
             union all
             select d.ordinal, d.n, d.channel,
                    cqrs.envelope(cqrs.derive_id(d.command_id, 'notification:' || d.n),
@@ -86,23 +108,25 @@ begin
                            n.channel, n.type, coalesce(n.data, '{}')::text as data,
                            1 + row_number() over (partition by e.ordinal order by e.position)::integer as n
                       from unnest(events, ordinals)
-                           as e (partition, position, id, stream, version, type, data, metadata, recorded_at, ordinal)
+                           as e (partition, position, id, stream, version, type, revision, data, metadata,
+                                 recorded_at, subject, personal, ordinal)
                      cross join lateral cqrs.dispatch_notify(cqrs.category_of(e.stream),
-                           row(e.partition, e.position, e.id, e.stream, e.version, e.type, e.data,
-                               e.metadata, e.recorded_at)::cqrs.event) as n
+                           row(e.partition, e.position, e.id, e.stream, e.version, e.type, e.revision, e.data,
+                               e.metadata, e.recorded_at, e.subject, e.personal)::cqrs.event) as n
                      where n.channel is not null) as d
              order by 1, 2) as n;
 
-    last := cqrs.last_sequence(partition);
+    last := cqrs.room_for_notifications(partition, cardinality(channels));
 
     insert into cqrs.notifications (partition, sequence, channel, body, recorded_at)
     select record_batch.partition, last + n.n, n.channel, n.body, at
       from unnest(channels, bodies) with ordinality as n (channel, body, n);
 
     return query
-    select o.ordinal::integer, o.status, o.duplicate, last + n.n, n.channel, n.body
+    select o.ordinal::integer, o.status, o.duplicate, o.version, (o.decision).code, (o.decision).message,
+           (o.decision).detail, last + n.n, n.channel, n.body
       from unnest(outcomes) with ordinality
-           as o (command, category, duplicate, status, decision, version, ordinal)
+           as o (command, category, duplicate, tell, status, decision, version, ordinal)
       left join unnest(told, channels, bodies) with ordinality
            as n (ordinal, channel, body, n) on n.ordinal = o.ordinal
      order by o.ordinal, n.n;

@@ -8,12 +8,16 @@ declare
         when 'decide'  then 'jsonb, cqrs.command'
         when 'evolve'  then 'jsonb, cqrs.new_event'
         when 'project' then 'cqrs.event[]'
+        when 'upcast'  then 'cqrs.new_event'
+        when 'forget'  then 'text'
         else                'cqrs.event'
     end;
     result    constant text := case role
         when 'decide'  then 'cqrs.decision'
         when 'evolve'  then 'jsonb'
         when 'project' then 'void'
+        when 'upcast'  then 'cqrs.new_event'
+        when 'forget'  then 'void'
         when 'react'   then 'cqrs.command'
         else                'cqrs.notification'
     end;
@@ -55,21 +59,33 @@ create or replace function cqrs.make_dispatchers()
     returns void language plpgsql set search_path = pg_catalog, pg_temp
 as $make$
 declare
-    decides  text;
-    evolves  text;
-    projects text;
-    reacts   text;
-    notifies text;
+    decides   text;
+    evolves   text;
+    projects  text;
+    reacts    text;
+    notifies  text;
+    upcasts   text;
+    upcasting text[];
+    reacting  text;
 begin
-    select string_agg(format(' when %L then %s(state, command)', c.category, c.decide), '' order by c.category),
-           string_agg(format(' when %L then %s(state, event)', c.category, c.evolve), '' order by c.category),
+    select string_agg(format(' when %L then %s(state, command)', c.category, c.decide), '' order by c.category)
+               filter (where c.decide is not null),
+           string_agg(format(' when %L then %s(state, event)', c.category, c.evolve), '' order by c.category)
+               filter (where c.evolve is not null),
            string_agg(format(' when %L then perform %s(events);', c.category, c.project), '' order by c.category)
                filter (where c.project is not null),
-           string_agg(format('select r.* from %s(event) as r where category = %L', c.react, c.category),
+           string_agg(format('select r.* from %s(event) as r where category = %L%s', c.react, c.category,
+                             ' and event.type = any (' || quote_literal(c.reacts_to) || ')'),
                ' union all ' order by c.category) filter (where c.react is not null),
            string_agg(format('select n.* from %s(event) as n where category = %L', c.notify, c.category),
-               ' union all ' order by c.category) filter (where c.notify is not null)
-      into decides, evolves, projects, reacts, notifies
+               ' union all ' order by c.category) filter (where c.notify is not null),
+           string_agg(format(' when %L then %s(event)', c.category, c.upcast), '' order by c.category)
+               filter (where c.upcast is not null),
+           array_agg(c.category order by c.category) filter (where c.upcast is not null),
+           string_agg(format(' when %L then %s', c.category,
+                             coalesce('type = any (' || quote_literal(c.reacts_to) || ')', 'true')), '' order by c.category)
+               filter (where c.react is not null)
+      into decides, evolves, projects, reacts, notifies, upcasts, upcasting, reacting
       from cqrs.categories as c;
 
     execute format($sql$
@@ -101,6 +117,24 @@ begin
             returns setof cqrs.notification language sql stable
         as $body$ %s $body$ $sql$,
         coalesce(notifies, 'select (null::cqrs.notification).* where false'));
+
+    execute format($sql$
+        create or replace function cqrs.dispatch_upcast(category text, event cqrs.new_event)
+            returns cqrs.new_event language sql
+        as $body$ select %s $body$ $sql$,
+        coalesce('case category' || upcasts || ' else event end', 'event'));
+
+    execute format($sql$
+        create or replace function cqrs.reacts(category text, type text)
+            returns boolean language sql immutable parallel safe
+        as $body$ select %s $body$ $sql$,
+        coalesce('case category' || reacting || ' else false end', 'false'));
+
+    execute format($sql$
+        create or replace function cqrs.stored_as_is(event cqrs.events)
+            returns boolean language sql immutable parallel safe
+        as $body$ select event.personal is null %s $body$ $sql$,
+        'and cqrs.category_of(event.stream) <> all (' || quote_literal(upcasting) || ')');
 end $make$;
 
 comment on function cqrs.make_dispatchers() is
@@ -118,42 +152,82 @@ comment on function cqrs.dispatch_react(text, cqrs.event) is
     'Calls the category''s react. Made by cqrs.register.';
 comment on function cqrs.dispatch_notify(text, cqrs.event) is
     'Calls the category''s notify. Made by cqrs.register.';
+comment on function cqrs.dispatch_upcast(text, cqrs.new_event) is
+    'Calls the category''s upcast; the event itself where there is none. Made by cqrs.register.';
+comment on function cqrs.reacts(text, text) is
+    'Whether the category''s react is to be asked about events of a type. Made by cqrs.register.';
+comment on function cqrs.stored_as_is(cqrs.events) is
+    'Whether the domain sees an event just as its row is: nothing to upcast, nothing to open. Made by cqrs.register.';
 
 
-create or replace function cqrs.register(category text, decide text, evolve text,
-    project text default null, react text default null, notify text default null)
+create or replace function cqrs.register(category text, decide text default null, evolve text default null,
+    project text default null, react text default null, notify text default null, upcast text default null,
+    forget text default null, reacts_to text[] default null)
     returns void language plpgsql set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_variable
+declare
+    given  constant jsonb := jsonb_build_object('decide', decide, 'evolve', evolve, 'project', project,
+        'react', react, 'notify', notify, 'upcast', upcast, 'forget', forget);
+    chosen cqrs.categories;
 begin
     if category is null or category !~ '^[a-z][a-z0-9_]{0,62}$' then
         raise exception using errcode = '22023',
             message = format('a category is named by a-z, 0-9 and _, at most 63, not "%s"', category);
     end if;
 
-    if decide is null or evolve is null then
+    if (decide is null) <> (evolve is null) then
         raise exception using errcode = '22023',
-            message = format('category %s needs decide and evolve', category);
+            message = format('category %s needs decide and evolve, or neither if a handler in C decides', category);
     end if;
+
+    if reacts_to is not null and react is null then
+        raise exception using errcode = '22023',
+            message = format('category %s has no react that reacts_to could be for', category);
+    end if;
+
+    select * into chosen
+      from jsonb_populate_record(null::cqrs.categories, (
+               select jsonb_object_agg(f.role, cqrs.domain_function(category, f.role, f.name))
+                 from jsonb_each_text(given) as f (role, name)
+                where f.name is not null));
+
+    chosen.category := category;
+    chosen.reacts_to := reacts_to;
 
     lock table cqrs.categories in share row exclusive mode;
 
-    insert into cqrs.categories (category, decide, evolve, project, react, notify)
-    values (category,
-            cqrs.domain_function(category, 'decide', decide),
-            cqrs.domain_function(category, 'evolve', evolve),
-            case when project is not null then cqrs.domain_function(category, 'project', project) end,
-            case when react   is not null then cqrs.domain_function(category, 'react', react) end,
-            case when notify  is not null then cqrs.domain_function(category, 'notify', notify) end)
-    on conflict on constraint categories_pkey do update
-       set decide = excluded.decide, evolve = excluded.evolve, project = excluded.project,
-           react = excluded.react, notify = excluded.notify;
+    delete from cqrs.categories as c where c.category = register.category;
+    insert into cqrs.categories select chosen.*;
 
     perform cqrs.make_dispatchers();
 end $$;
 
-comment on function cqrs.register(text, text, text, text, text, text) is
-    'Names the domain''s functions for a category of streams; registering again replaces them.';
+comment on function cqrs.register(text, text, text, text, text, text, text, text, text[]) is
+    'Names the domain''s functions for a category of streams; registering again replaces them. Without decide and '
+    'evolve a handler in C decides. reacts_to: the types of events that react is asked about; null: all.';
+
+
+create or replace function cqrs.refold(category text)
+    returns bigint language plpgsql set search_path = pg_catalog, pg_temp
+as $$
+declare
+    n bigint;
+begin
+    perform from cqrs.partitions as p order by p.partition for no key update;
+
+    update cqrs.streams as s
+       set folded = 0, state = null
+     where cqrs.category_of(s.stream) = refold.category and s.folded > 0;
+
+    get diagnostics n = row_count;
+
+    return n;
+end $$;
+
+comment on function cqrs.refold(text) is
+    'Has the state of each stream of the category folded anew from its events when it is needed next: for an evolve '
+    'that was changed. Waits for the batches in hand. Returns the number of streams.';
 
 
 create or replace function cqrs.unregister(category text)

@@ -36,6 +36,10 @@ end $$;
 create function isolation.id(number integer) returns uuid language sql immutable
     return pg_catalog.format('00000000-0000-8000-8000-%s', pg_catalog.lpad(number::text, 12, '0'))::uuid;
 
+-- What the daemon adds to a command that the broker delivers again.
+create function isolation.redelivered() returns jsonb language sql immutable
+    return '{"redelivered": true}'::jsonb;
+
 -- The command number n, of Alice.
 create function isolation.command(n integer, account text, type text, amount numeric default 1,
     expected_version text default null) returns jsonb language sql immutable

@@ -36,7 +36,7 @@ select is(statuses(command(2, 'pet-1', 'feed')), '{"completed again"}', 'but its
 select throws_ok($$ select cqrs.register('Pet', 'pet.decide', 'pet.evolve') $$, '22023', 'a category is named by a-z, 0-9 and _, at most 63, not "Pet"', 'a bad name');
 select throws_ok($$ select cqrs.register('my-pet', 'pet.decide', 'pet.evolve') $$, '22023', null, 'a name with a dash');
 select throws_ok($$ select cqrs.register(null, 'pet.decide', 'pet.evolve') $$, '22023', null, 'no name');
-select throws_ok($$ select cqrs.register('pet', 'pet.decide', null) $$, '22023', 'category pet needs decide and evolve', 'no evolve');
+select throws_ok($$ select cqrs.register('pet', 'pet.decide', null) $$, '22023', 'category pet needs decide and evolve, or neither if a handler in C decides', 'no evolve');
 select throws_ok($$ select cqrs.register('pet', 'pet.decyde', 'pet.evolve') $$, '42883',
     'decide of category pet: there is no function pet.decyde(jsonb, cqrs.command)', 'a function that is not there');
 select throws_ok($$ select cqrs.register('pet', 'pet.evolve', 'pet.evolve') $$, '42883', null, 'one with other arguments');

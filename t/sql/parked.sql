@@ -31,13 +31,14 @@ select results_eq('select status, code, message, version from cqrs.inbox where i
 
 -- again
 
-select results_eq($$ select * from cqrs.park(0, epoch(), command(2, 'counter-a', 'fail'), 'YY999', 'again') $$,
-    $$ values (1, 'parked', true, null::bigint, null::text, null::text) $$, 'parking it again is a duplicate');
+select results_eq($$ select status, duplicate, code, message, sequence
+                       from cqrs.park(0, epoch(), command(2, 'counter-a', 'fail'), 'YY999', 'again') $$,
+    $$ values ('parked', true, 'XX999', 'this one always fails', null::bigint) $$, 'parking it again is a duplicate');
 select is((select count(*) from cqrs.parked), 1::bigint, 'and changes nothing');
 select is((select count(*) from cqrs.notifications), 2::bigint, 'and tells nobody');
 select results_eq($$ select status, duplicate from cqrs.park(0, epoch(), add(1, 'a'), 'XX999', 'late') $$,
     $$ values ('completed', true) $$, 'what has completed can''t be parked any more');
-select is(statuses(command(2, 'counter-a', 'fail')), '{"parked again"}', 'a delivery after it was parked is a duplicate');
+select is(statuses(command(2, 'counter-a', 'fail', '{}', '{"redelivered": true}')), '{"parked again"}', 'a delivery after it was parked is a duplicate');
 
 -- the stream is held, others flow
 

@@ -67,6 +67,22 @@ refused(cqrs_envelope_t e, const char *expected)
 
 
 static void
+test_redelivered(void **state)
+{
+    cqrs_envelope_t  e;
+
+    (void) state;
+
+    e = envelope();
+    e.redelivered = 1;
+
+    accepted(e, "{\"id\":\"" ID "\",\"stream\":\"account-1\","
+             "\"type\":\"deposit\",\"data\":{\"amount\": 25},"
+             "\"redelivered\":true}");
+}
+
+
+static void
 test_least(void **state)
 {
     (void) state;
@@ -281,6 +297,7 @@ main(void)
 {
     const struct CMUnitTest  tests[] = {
         cmocka_unit_test(test_least),
+        cmocka_unit_test(test_redelivered),
         cmocka_unit_test(test_all),
         cmocka_unit_test(test_bytes),
         cmocka_unit_test(test_required),

@@ -1,6 +1,6 @@
 create or replace function bank.fold_one(state jsonb, type text, data jsonb)
     returns jsonb language sql stable parallel safe
-    return bank.evolve(state, row(type, data)::cqrs.new_event);
+    return bank.evolve(state, cqrs.event(type, data));
 
 comment on function bank.fold_one(jsonb, text, jsonb) is
     'bank.evolve as an aggregate takes it.';

@@ -1,9 +1,10 @@
 do $$
 begin
     perform cqrs.register('account',
-        decide  => 'bank.decide',
-        evolve  => 'bank.evolve',
-        project => 'bank.project',
-        react   => 'bank.react',
-        notify  => 'bank.notify');
+        decide    => 'bank.decide',
+        evolve    => 'bank.evolve',
+        project   => 'bank.project',
+        react     => 'bank.react',
+        reacts_to => '{transfer-sent, transfer-refused}',
+        notify    => 'bank.notify');
 end $$;
