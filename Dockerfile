@@ -43,5 +43,6 @@ RUN apt-get update \
         libpq5 librabbitmq4 libhiredis0.14 libjansson4 libssl3 ca-certificates \
  && rm -rf /var/lib/apt/lists/*
 COPY --from=build /src/build/cqrs-consumer /usr/local/bin/
+COPY --from=build /src/consumer/cqrs_handler.h /usr/local/include/
 USER nobody
 ENTRYPOINT ["cqrs-consumer"]

@@ -6,6 +6,7 @@
 #include "consumer_batch.h"
 #include "consumer_log.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,18 +21,24 @@
 /* One statement takes so many bytes, or one command. */
 #define CONSUMER_BATCH_BYTES_MAX  (4 * 1024 * 1024)
 
-#define CONSUMER_BATCH_COLUMNS                                                \
-    "ordinal, status, duplicate, sequence, channel, body"
+/* What is told of a command whose handler is at fault. */
+#define CONSUMER_BATCH_HANDLER    "handler-failed"
+#define CONSUMER_BATCH_CRASHED    "handler-crashed"
 
 
+static void consumer_batch_drop(consumer_batch_t *b, size_t n);
+static int consumer_batch_crashed(consumer_batch_t *b);
 static size_t consumer_batch_count(consumer_batch_t *b);
 static int consumer_batch_join(consumer_batch_t *b, size_t count);
 static consumer_pg_status_e consumer_batch_run(consumer_batch_t *b,
+    size_t count, PGresult **res);
+static consumer_pg_status_e consumer_batch_sql(consumer_batch_t *b,
     const char *commands, PGresult **res);
 static consumer_batch_status_e consumer_batch_failed(consumer_batch_t *b,
     size_t count, PGresult **res, size_t *done);
 static consumer_batch_status_e consumer_batch_suspect(consumer_batch_t *b,
     size_t *count, PGresult **res, size_t *done);
+static const char *consumer_batch_code(const char *sqlstate);
 static consumer_batch_status_e consumer_batch_park(consumer_batch_t *b,
     unsigned times, PGresult **res, size_t *done);
 static consumer_batch_status_e consumer_batch_status(consumer_pg_status_e rc);
@@ -41,18 +48,30 @@ static void consumer_batch_report(consumer_batch_t *b, const PGresult *res,
 
 int
 consumer_batch_init(consumer_batch_t *b, consumer_pg_t *pg,
-    unsigned partition, size_t max)
+    unsigned partition, const consumer_options_t *options,
+    consumer_crashes_t *crashes)
 {
     memset(b, 0, sizeof(*b));
 
     b->pg = pg;
     b->partition = partition;
-    b->max = max;
-    b->size = 2 * max;
+    b->max = options->batch;
+    b->size = 2 * b->max;
+    b->crashes = crashes;
 
     b->commands = calloc(b->size, sizeof(consumer_command_t));
 
-    return b->commands ? 0 : -1;
+    if (b->commands == NULL
+        || consumer_decider_init(&b->decider, pg, crashes, b->max,
+                                 options->cache, options->handler_timeout)
+           != 0)
+    {
+        return -1;
+    }
+
+    consumer_batch_clear(b);
+
+    return 0;
 }
 
 
@@ -60,6 +79,8 @@ void
 consumer_batch_cleanup(consumer_batch_t *b)
 {
     consumer_batch_clear(b);
+
+    consumer_decider_cleanup(&b->decider);
 
     free(b->commands);
     free(b->text);
@@ -69,14 +90,29 @@ consumer_batch_cleanup(consumer_batch_t *b)
 void
 consumer_batch_clear(consumer_batch_t *b)
 {
-    consumer_batch_shift(b, b->n);
+    consumer_batch_drop(b, b->n);
 
-    b->alone = 0;
+    /* what took a worker with it comes again, among the first */
+
+    b->alone = consumer_crashes_pending(b->crashes) ? b->size : 0;
 }
 
 
 void
 consumer_batch_shift(consumer_batch_t *b, size_t n)
+{
+    size_t  i;
+
+    for (i = 0; i < n; i++) {
+        consumer_crashes_passed(b->crashes, b->commands[i].id);
+    }
+
+    consumer_batch_drop(b, n);
+}
+
+
+static void
+consumer_batch_drop(consumer_batch_t *b, size_t n)
 {
     size_t  i;
 
@@ -115,6 +151,10 @@ consumer_batch_claim(consumer_batch_t *b, const char *owner)
         PQclear(res);
     }
 
+    /* others may have been here meanwhile */
+
+    consumer_decider_clear(&b->decider);
+
     return rc;
 }
 
@@ -132,6 +172,10 @@ consumer_batch_execute(consumer_batch_t *b, PGresult **res, size_t *done)
 
     count = consumer_batch_count(b);
 
+    if (consumer_batch_crashed(b)) {
+        return consumer_batch_park(b, CONSUMER_CRASH_TRIES, res, done);
+    }
+
     if (b->suspect.pending) {
         status = consumer_batch_suspect(b, &count, res, done);
 
@@ -145,7 +189,7 @@ consumer_batch_execute(consumer_batch_t *b, PGresult **res, size_t *done)
         return CONSUMER_BATCH_AGAIN;
     }
 
-    rc = consumer_batch_run(b, b->text, res);
+    rc = consumer_batch_run(b, count, res);
 
     if (rc == CONSUMER_PG_FAILED) {
         consumer_suspect_clear(&b->suspect);
@@ -165,6 +209,43 @@ consumer_batch_execute(consumer_batch_t *b, PGresult **res, size_t *done)
 }
 
 
+/*
+ * Whether the first command's handler has ended its worker too often.  Nothing
+ * of it is asked again.
+ */
+
+static int
+consumer_batch_crashed(consumer_batch_t *b)
+{
+    const consumer_crash_t  *crash;
+
+    crash = consumer_crashes_find(b->crashes, b->commands[0].id);
+
+    if (crash == NULL || crash->count < CONSUMER_CRASH_TRIES) {
+        return 0;
+    }
+
+    memcpy(b->pg->sqlstate, CONSUMER_DECIDE_CRASHED,
+           sizeof(CONSUMER_DECIDE_CRASHED));
+
+    if (crash->signo == SIGALRM) {
+        snprintf(b->pg->error, sizeof(b->pg->error),
+                 "Its handler did not come to an end in %u seconds.",
+                 b->decider.timeout);
+
+    } else if (crash->signo) {
+        snprintf(b->pg->error, sizeof(b->pg->error),
+                 "Its handler was ended by signal %d.", crash->signo);
+
+    } else {
+        snprintf(b->pg->error, sizeof(b->pg->error),
+                 "Its handler ended the process.");
+    }
+
+    return 1;
+}
+
+
 static size_t
 consumer_batch_count(consumer_batch_t *b)
 {
@@ -179,7 +260,9 @@ consumer_batch_count(consumer_batch_t *b)
     for (i = 0; i < b->n && i < b->max; i++) {
         bytes += b->commands[i].len;
 
-        if (b->commands[i].refused) {
+        if (b->commands[i].refused
+            || !b->commands[i].handler != !b->commands[0].handler)
+        {
             break;
         }
 
@@ -230,7 +313,19 @@ consumer_batch_join(consumer_batch_t *b, size_t count)
 
 
 static consumer_pg_status_e
-consumer_batch_run(consumer_batch_t *b, const char *commands, PGresult **res)
+consumer_batch_run(consumer_batch_t *b, size_t count, PGresult **res)
+{
+    if (b->commands[0].handler) {
+        return consumer_decider_run(&b->decider, b->partition, b->epoch,
+                                    b->commands, count, b->text, res);
+    }
+
+    return consumer_batch_sql(b, b->text, res);
+}
+
+
+static consumer_pg_status_e
+consumer_batch_sql(consumer_batch_t *b, const char *commands, PGresult **res)
 {
     char         partition[16];
     const char  *params[3];
@@ -242,7 +337,7 @@ consumer_batch_run(consumer_batch_t *b, const char *commands, PGresult **res)
     params[2] = commands;
 
     return consumer_pg_query(b->pg,
-               "select " CONSUMER_BATCH_COLUMNS
+               "select " CONSUMER_COMMAND_COLUMNS
                " from cqrs.execute($1, $2, $3)",
                3, params, res);
 }
@@ -263,7 +358,7 @@ consumer_batch_suspect(consumer_batch_t *b, size_t *count, PGresult **res,
 
     *done = 0;
 
-    rc = consumer_batch_run(b, "[]", res);
+    rc = consumer_batch_sql(b, "[]", res);
 
     if (rc == CONSUMER_PG_FAILED) {
         return CONSUMER_BATCH_AGAIN;
@@ -323,7 +418,7 @@ consumer_batch_failed(consumer_batch_t *b, size_t count, PGresult **res,
     memcpy(sqlstate, b->pg->sqlstate, sizeof(sqlstate));
     memcpy(error, b->pg->error, sizeof(error));
 
-    rc = consumer_batch_run(b, "[]", res);
+    rc = consumer_batch_sql(b, "[]", res);
 
     if (rc == CONSUMER_PG_FAILED) {
         return CONSUMER_BATCH_AGAIN;
@@ -360,6 +455,23 @@ consumer_batch_failed(consumer_batch_t *b, size_t count, PGresult **res,
 }
 
 
+/* What a parked command says of its reason: names for what is ours. */
+
+static const char *
+consumer_batch_code(const char *sqlstate)
+{
+    if (strcmp(sqlstate, CONSUMER_DECIDE_FAILED) == 0) {
+        return CONSUMER_BATCH_HANDLER;
+    }
+
+    if (strcmp(sqlstate, CONSUMER_DECIDE_CRASHED) == 0) {
+        return CONSUMER_BATCH_CRASHED;
+    }
+
+    return sqlstate;
+}
+
+
 static consumer_batch_status_e
 consumer_batch_park(consumer_batch_t *b, unsigned times, PGresult **res,
     size_t *done)
@@ -379,11 +491,11 @@ consumer_batch_park(consumer_batch_t *b, unsigned times, PGresult **res,
     params[0] = partition;
     params[1] = b->epoch;
     params[2] = command->text;
-    params[3] = sqlstate;
+    params[3] = consumer_batch_code(sqlstate);
     params[4] = error;
 
     rc = consumer_pg_query(b->pg,
-             "select " CONSUMER_BATCH_COLUMNS
+             "select " CONSUMER_COMMAND_COLUMNS
              " from cqrs.park($1, $2, $3, $4, $5)",
              5, params, res);
 
@@ -433,7 +545,7 @@ consumer_batch_refuse(consumer_batch_t *b, PGresult **res)
     params[4] = command->reason;
 
     rc = consumer_pg_query(b->pg,
-             "select " CONSUMER_BATCH_COLUMNS
+             "select " CONSUMER_COMMAND_COLUMNS
              " from cqrs.refuse_message($1, $2, $3, $4, $5)",
              5, params, res);
 

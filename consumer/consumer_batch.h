@@ -17,6 +17,9 @@
 
 
 #include "consumer_command.h"
+#include "consumer_crash.h"
+#include "consumer_decide.h"
+#include "consumer_options.h"
 #include "consumer_pg.h"
 #include "consumer_suspect.h"
 
@@ -43,6 +46,8 @@ typedef struct {
     size_t                alone;           /* so many go one by one */
     unsigned              tries;           /* of the first one, alone */
     consumer_suspect_t    suspect;         /* likewise */
+    consumer_crashes_t   *crashes;         /* of the worker's handlers */
+    consumer_decider_t    decider;         /* for commands decided in C */
 
     char                 *text;            /* the statement's array */
     size_t                text_size;
@@ -50,7 +55,8 @@ typedef struct {
 
 
 int consumer_batch_init(consumer_batch_t *b, consumer_pg_t *pg,
-    unsigned partition, size_t max);
+    unsigned partition, const consumer_options_t *options,
+    consumer_crashes_t *crashes);
 void consumer_batch_cleanup(consumer_batch_t *b);
 
 /* Forgets all commands; RabbitMQ will deliver them again. */

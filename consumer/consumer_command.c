@@ -4,6 +4,7 @@
  */
 
 #include "consumer_command.h"
+#include "consumer_handler.h"
 #include "cqrs_names.h"
 #include "cqrs_partition.h"
 
@@ -127,6 +128,9 @@ consumer_command_parse(consumer_command_t *command, unsigned partition,
         return -1;
     }
 
+    command->handler = consumer_handler_find(envelope.stream.data,
+                                             envelope.stream.len);
+
     return 0;
 }
 
@@ -139,6 +143,7 @@ consumer_command_cleanup(consumer_command_t *command)
         free(command->message);
     }
 
+    json_decref(command->json);
     free(command->text);
     free(command->reason);
 

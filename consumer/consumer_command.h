@@ -10,11 +10,18 @@
 
 
 #include "cqrs_envelope.h"
+#include "cqrs_handler.h"
 #include "cqrs_uuid.h"
 
 #include <amqp.h>
+#include <jansson.h>
 #include <stddef.h>
 #include <stdint.h>
+
+
+/* What is asked of cqrs.execute() and those like it. */
+#define CONSUMER_COMMAND_COLUMNS                                              \
+    "ordinal, status, duplicate, sequence, channel, body"
 
 
 typedef struct {
@@ -24,6 +31,9 @@ typedef struct {
 
     char             *text;                       /* for cqrs.execute() */
     size_t            len;
+
+    const cqrs_handler_t  *handler;               /* NULL: SQL decides */
+    json_t           *json;                       /* the text, if needed */
 
     char             *reason;                     /* of a refused one */
     char              code[16];                   /* for its issuer */

@@ -4,10 +4,13 @@
  */
 
 #include "consumer_handler.h"
+#include "consumer_process.h"
 
 #include <dlfcn.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 
 #define CONSUMER_HANDLER_CATEGORY_MAX  63
@@ -22,6 +25,7 @@ static int consumer_handler_check(const char *file,
     const cqrs_handler_t *handler);
 static int consumer_handler_category(const char *category);
 static int consumer_handler_refuse(const char *file, const char *reason);
+static void *consumer_handler_alloc(size_t size);
 static json_t *consumer_handler_ask(const cqrs_handler_t *handler,
     json_t *state, const json_t *command);
 static const char *consumer_handler_text(const json_t *object,
@@ -160,17 +164,23 @@ consumer_handler_refuse(const char *file, const char *reason)
 }
 
 
-size_t
-consumer_handler_count(void)
+const char *
+consumer_handler_categories(char text[CONSUMER_HANDLER_CATEGORIES_MAX])
 {
-    return consumer_nhandlers;
-}
+    char    *p;
+    size_t   i;
 
+    p = text;
+    *p++ = '{';
 
-const cqrs_handler_t *
-consumer_handler_get(size_t n)
-{
-    return consumer_handlers[n];
+    for (i = 0; i < consumer_nhandlers; i++) {
+        p = stpcpy(p, i ? "," : "");
+        p = stpcpy(p, consumer_handlers[i]->category);
+    }
+
+    strcpy(p, "}");
+
+    return text;
 }
 
 
@@ -199,6 +209,8 @@ consumer_handler_init(void)
     size_t                 i;
     const cqrs_handler_t  *handler;
 
+    json_set_alloc_funcs(consumer_handler_alloc, free);
+
     for (i = 0; i < consumer_nhandlers; i++) {
         handler = consumer_handlers[i];
 
@@ -211,6 +223,27 @@ consumer_handler_init(void)
     }
 
     return 0;
+}
+
+
+/*
+ * A NULL of jansson's must mean that a plugin made a mistake, never that there
+ * was no memory just now: what was left out then would be lost for good.
+ */
+
+static void *
+consumer_handler_alloc(size_t size)
+{
+    void  *p;
+
+    p = malloc(size);
+
+    if (p == NULL) {
+        consumer_log(CONSUMER_LOG_CRIT, "no memory");
+        _exit(CONSUMER_EXIT_ERROR);
+    }
+
+    return p;
 }
 
 
@@ -411,6 +444,10 @@ consumer_handler_event(const json_t *event, cqrs_handler_event_t *taken)
     taken->type = json_string_value(type);
     taken->data = json_incref(data);
     taken->revision = revision ? (int) json_integer_value(revision) : 1;
+    taken->subject = consumer_handler_text(event, "subject");
+    taken->personal = personal;
+
+    /* as cqrs.with_personal() does */
 
     if (personal) {
         json_decref(data);

@@ -21,7 +21,8 @@
 #include <stddef.h>
 
 
-#define CONSUMER_HANDLER_ERROR_MAX  256
+#define CONSUMER_HANDLER_ERROR_MAX       256
+#define CONSUMER_HANDLER_CATEGORIES_MAX  (CONSUMER_HANDLERS_MAX * 64 + 2)
 
 
 /* What became of a command, with a reference to each. */
@@ -39,9 +40,9 @@ typedef struct {
  */
 int consumer_handler_load(const consumer_options_t *options);
 
-/* How many there are, and the one with this number. */
-size_t consumer_handler_count(void);
-const cqrs_handler_t *consumer_handler_get(size_t n);
+/* The names of their categories, as an array for Postgres; returns text. */
+const char *consumer_handler_categories(
+    char text[CONSUMER_HANDLER_CATEGORIES_MAX]);
 
 /* The one for a stream; NULL: SQL decides. */
 const cqrs_handler_t *consumer_handler_find(const char *stream, size_t len);

@@ -55,6 +55,8 @@ typedef struct {
 typedef struct {
     consumer_process_t   *processes;
     size_t                n;
+    consumer_crashes_t   *crashes;        /* one for each partition */
+    unsigned              partitions;
     int                   wakeup;
     int                   status;         /* the master's own */
     unsigned              leaving:1;
@@ -66,7 +68,7 @@ static int consumer_master_init(consumer_master_t *master,
 static void consumer_master_name(const consumer_options_t *options,
     char name[CONSUMER_NAME_MAX + 1]);
 static int consumer_master_partitions(const consumer_options_t *options,
-    unsigned *partitions);
+    unsigned *partitions, int *status);
 static void consumer_master_start(consumer_master_t *master);
 static void consumer_master_fork(consumer_process_t *process);
 static int consumer_master_child(consumer_process_t *process, pid_t master);
@@ -101,6 +103,7 @@ consumer_master_run(const consumer_options_t *options)
     consumer_master_leave(&master);
 
     close(master.wakeup);
+    consumer_crashes_destroy(master.crashes, master.partitions);
     free(master.processes);
 
     consumer_log(CONSUMER_LOG_NOTICE, "leaves");
@@ -128,8 +131,9 @@ consumer_master_init(consumer_master_t *master,
 
     consumer_log(CONSUMER_LOG_NOTICE, "starts");
 
-    if (consumer_master_partitions(options, &partitions) != 0) {
-        master->status = CONSUMER_EXIT_OK;
+    if (consumer_master_partitions(options, &partitions, &master->status)
+        != 0)
+    {
         return -1;
     }
 
@@ -140,9 +144,18 @@ consumer_master_init(consumer_master_t *master,
         return -1;
     }
 
+    master->partitions = partitions;
+    master->crashes = consumer_crashes_create(partitions);
+    if (master->crashes == NULL) {
+        consumer_log(CONSUMER_LOG_CRIT, "no memory");
+        free(master->processes);
+        return -1;
+    }
+
     master->wakeup = eventfd(0, EFD_NONBLOCK|EFD_CLOEXEC);
     if (master->wakeup == -1) {
         consumer_log(CONSUMER_LOG_CRIT, "eventfd: %s", strerror(errno));
+        consumer_crashes_destroy(master->crashes, partitions);
         free(master->processes);
         return -1;
     }
@@ -161,6 +174,7 @@ consumer_master_init(consumer_master_t *master,
         if (i < partitions) {
             process->run = consumer_partition_run;
             process->worker.partition = (unsigned) i;
+            process->worker.crashes = &master->crashes[i];
             snprintf(process->worker.name, sizeof(process->worker.name),
                      "partition %zu", i);
 
@@ -216,26 +230,35 @@ consumer_master_name(const consumer_options_t *options,
 }
 
 
-/* Asks the store how many there are, for as long as it takes. */
+/*
+ * Asks the store how many there are, for as long as it takes, and whether it
+ * agrees on who decides what.
+ */
 
 static int
 consumer_master_partitions(const consumer_options_t *options,
-    unsigned *partitions)
+    unsigned *partitions, int *status)
 {
+    char                   categories[CONSUMER_HANDLER_CATEGORIES_MAX];
     PGresult              *res;
     unsigned               delay;
+    const char            *params[1];
     consumer_pg_t          pg;
+    consumer_pg_status_e   rc;
     consumer_backoff_t     backoff = { CONSUMER_MASTER_RETRY_MIN,
                                        CONSUMER_MASTER_RETRY_MAX, 0 };
 
     consumer_pg_init(&pg, options->postgres, "cqrs-consumer");
 
+    params[0] = consumer_handler_categories(categories);
+
     while (!consumer_terminated()) {
 
-        if (consumer_pg_query(&pg, "select cqrs.partition_count()", 0, NULL,
-                              &res)
-            == CONSUMER_PG_OK)
-        {
+        rc = consumer_pg_query(&pg,
+                 "select cqrs.partition_count(), cqrs.check_handlers($1)",
+                 1, params, &res);
+
+        if (rc == CONSUMER_PG_OK) {
             *partitions = (unsigned) consumer_pg_number(res, 0, 0);
 
             PQclear(res);
@@ -246,6 +269,12 @@ consumer_master_partitions(const consumer_options_t *options,
 
         consumer_pg_cleanup(&pg);
 
+        if (rc == CONSUMER_PG_WRONG) {
+            consumer_log(CONSUMER_LOG_CRIT, "cannot work: %s", pg.error);
+            *status = CONSUMER_EXIT_ERROR;
+            return -1;
+        }
+
         delay = consumer_backoff(&backoff);
 
         consumer_log(CONSUMER_LOG_ERROR,
@@ -253,6 +282,8 @@ consumer_master_partitions(const consumer_options_t *options,
 
         consumer_wait(NULL, 0, delay);
     }
+
+    *status = CONSUMER_EXIT_OK;
 
     return -1;
 }
@@ -363,12 +394,18 @@ static void
 consumer_master_ended(consumer_master_t *master, consumer_process_t *process,
     int status)
 {
-    const char  *name;
+    const char              *name;
+    const consumer_crash_t  *crash;
 
     process->pid = 0;
     name = process->worker.name;
 
-    if (WIFEXITED(status) && WEXITSTATUS(status) == CONSUMER_EXIT_FATAL) {
+    crash = process->worker.crashes
+            ? consumer_crashes_count(process->worker.crashes, status) : NULL;
+
+    if (crash == NULL && WIFEXITED(status)
+        && WEXITSTATUS(status) == CONSUMER_EXIT_FATAL)
+    {
         consumer_log(CONSUMER_LOG_CRIT,
                      "%s cannot work, and a restart would not help", name);
         master->status = CONSUMER_EXIT_ERROR;
@@ -386,7 +423,14 @@ consumer_master_ended(consumer_master_t *master, consumer_process_t *process,
 
     process->start_at = consumer_now() + consumer_backoff(&process->backoff);
 
-    if (WIFSIGNALED(status)) {
+    if (crash) {
+        consumer_log(CONSUMER_LOG_ERROR,
+                     "%s was ended by its handler, signal %d, at command %s, "
+                     "for the %u. time, starting it again in %u ms", name,
+                     crash->signo, crash->id, crash->count,
+                     process->backoff.delay);
+
+    } else if (WIFSIGNALED(status)) {
         consumer_log(WTERMSIG(status) == SIGKILL ? CONSUMER_LOG_ERROR
                                                  : CONSUMER_LOG_ALERT,
                      "%s was ended by signal %d, starting it again in %u ms",

@@ -17,6 +17,7 @@
 
 #include "consumer_amqp.h"
 #include "consumer_batch.h"
+#include "consumer_handler.h"
 #include "consumer_letter.h"
 #include "consumer_notifier.h"
 #include "consumer_pg.h"
@@ -87,6 +88,10 @@ consumer_partition_run(const consumer_worker_t *worker)
     unsigned              idle;
     consumer_partition_t  p;
 
+    if (consumer_handler_init() != 0) {
+        return CONSUMER_EXIT_ERROR;
+    }
+
     if (consumer_partition_init(&p, worker) != 0) {
         consumer_log(CONSUMER_LOG_CRIT, "no memory");
         return CONSUMER_EXIT_ERROR;
@@ -124,6 +129,7 @@ consumer_partition_run(const consumer_worker_t *worker)
     }
 
     consumer_partition_cleanup(&p);
+    consumer_handler_cleanup();
 
     return rc;
 }
@@ -151,7 +157,7 @@ consumer_partition_init(consumer_partition_t *p,
     consumer_share_init(&p->share, &p->pg, worker);
 
     return consumer_batch_init(&p->batch, &p->pg, worker->partition,
-                               worker->options->batch);
+                               worker->options, worker->crashes);
 }
 
 

@@ -34,6 +34,14 @@ consumer_signals_init(void)
         return -1;
     }
 
+    /* what takes too long is to be ended, whatever our parent thought of it */
+
+    sa.sa_handler = SIG_DFL;
+
+    if (sigaction(SIGALRM, &sa, NULL) == -1) {
+        return -1;
+    }
+
     /* hiredis writes with write() */
 
     sa.sa_handler = SIG_IGN;

@@ -8,8 +8,8 @@
  *
  * Each *.json of the folder is a fixture, or an array of them: given these
  * events, when this command, then these events or this rejection, and perhaps
- * the state afterwards.  The handler of the command's stream is asked, and what
- * it says is written as TAP.
+ * the state afterwards.  The handler of the command's stream is asked, and
+ * what it says is written as TAP.
  */
 
 #ifndef CONSUMER_SPEC_H

@@ -9,6 +9,7 @@
 #define CONSUMER_WORKER_H
 
 
+#include "consumer_crash.h"
 #include "consumer_options.h"
 
 
@@ -17,6 +18,7 @@ typedef struct {
     unsigned                   partitions;   /* how many the store has */
     unsigned                   partition;    /* which one is this worker's */
     int                        wakeup;       /* an eventfd of the relay */
+    consumer_crashes_t        *crashes;      /* of its handlers, shared */
     char                       name[32];
     char                       daemon[CONSUMER_NAME_MAX + 1];
     char                       owner[128];   /* how the store knows it */

@@ -73,6 +73,8 @@ typedef struct {
     const char  *type;
     json_t      *data;               /* an object, with what is personal */
     int          revision;
+    const char  *subject;            /* whom it is about, or NULL */
+    json_t      *personal;           /* NULL, also when it was erased */
 } cqrs_handler_event_t;
 
 

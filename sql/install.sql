@@ -50,6 +50,9 @@ set local client_min_messages = warning;
 \ir daemon/claim_partition.sql
 \ir daemon/attend.sql
 \ir daemon/execute.sql
+\ir daemon/check_handlers.sql
+\ir daemon/load.sql
+\ir daemon/append.sql
 \ir daemon/park.sql
 \ir daemon/refuse_message.sql
 \ir daemon/read_notifications.sql

@@ -83,6 +83,27 @@ is($status, 1, 'nor are fixtures without a handler');
 like($text, qr/^# No handler was loaded for its stream\.$/m, '... which is said');
 
 
+# What docs/handler.md shows can be done.
+
+my ($source) = Cqrs::Paths::slurp(root() . '/docs/handler.md') =~ /^```c\n(.*?)^```/ms;
+my ($build)  = Cqrs::Paths::slurp(root() . '/docs/handler.md') =~ /^(cc .*)$/m;
+spew("$dir/counter.c", $source);
+$build =~ s/-Iconsumer/-I@{[ root() ]}\/consumer -Wall -Wextra -Werror -Wno-unused-parameter/;
+is(system("cd $dir && $build") >> 8, 0, 'the example of the manual is built as the manual says');
+spew("$dir/fixtures.json", <<'EOS');
+[{"name": "adds", "given": [{"type": "added", "data": {"n": 2}}, {"type": "?", "data": {}}],
+  "when": {"stream": "counter-1", "type": "add", "data": {"n": 3}},
+  "then": {"events": [{"type": "added", "data": {"n": 3}}]}, "state": {"sum": 5}},
+ {"name": "refuses", "given": [], "when": {"stream": "counter-1", "type": "add", "data": {}},
+  "then": {"rejected": {"code": "no-number", "message": "Say how many."}}},
+ {"name": "does nothing else", "given": [], "when": {"stream": "counter-1", "type": "jump", "data": {}},
+  "then": {"rejected": {"code": "unknown-command"}}}]
+EOS
+($status, $text) = run_with('spec', $dir, '--handler', "$dir/counter.so");
+is($status, 0, '... and works') or diag($text);
+unlink "$dir/fixtures.json";
+
+
 # What can't be loaded is refused, in one sentence, before anything is done.
 
 for my $case (

@@ -27,6 +27,7 @@ declare
     folds     jsonb[];
 
     stranger  text;
+    handled   text;
     outcome   cqrs.outcome;
     command   cqrs.command;
     decision  cqrs.decision;
@@ -40,14 +41,20 @@ begin
     select array_agg(row(c.command, c.category, c.duplicate, c.tell, c.status, c.decision,
                          c.outcome_version)::cqrs.outcome),
            array_agg(c.first), array_agg(c.place), array_agg(c.version), array_agg(c.state),
-           min(c.stream) filter (where c.partition <> execute.partition)
-      into outcomes, firsts, places, versions, states, stranger
+           min(c.stream) filter (where c.partition <> execute.partition),
+           min(c.category) filter (where c.handled and c.status is null)
+      into outcomes, firsts, places, versions, states, stranger, handled
       from cqrs.read_batch(commands) as c;
 
     if stranger is not null then
         raise exception using errcode = 'QS002',
             message = format('stream %s belongs to partition %s, not %s',
                              stranger, cqrs.partition_of(stranger), execute.partition);
+    end if;
+
+    if handled is not null then
+        raise exception using errcode = 'QS002',
+            message = format('category %s is decided by a handler in C: start the daemon with --handler', handled);
     end if;
 
     for n in 1 .. coalesce(cardinality(outcomes), 0) loop

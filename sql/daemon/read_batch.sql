@@ -4,7 +4,8 @@
 create or replace function cqrs.read_batch(commands jsonb)
     returns table (command cqrs.command, stream text, partition integer, category text,
                    first integer, duplicate boolean, tell boolean, status text, decision cqrs.decision,
-                   outcome_version bigint, place integer, version bigint, state jsonb)
+                   outcome_version bigint, place integer, version bigint, state jsonb,
+                   ordinal integer, handled boolean, folded bigint)
     language plpgsql stable
     set search_path = pg_catalog, pg_temp
     set plan_cache_mode = force_generic_plan
@@ -32,7 +33,10 @@ begin
            i.version,
            c.place,
            coalesce(s.version, 0),
-           case when s.folded < s.version then cqrs.fold(s.stream) else s.state end
+           case when s.folded < s.version and d.evolve is not null then cqrs.fold(s.stream) else s.state end,
+           c.n::integer,
+           d.category is not null and d.decide is null,
+           coalesce(s.folded, 0)
       from (select row(j.id, j.stream, j.type, j.data, j."user", j.claims, j.expected_version,
                        coalesce(j.correlation_id, j.id::text), j.causation_id, j.traceparent,
                        j.issued_at)::cqrs.command as command,
@@ -65,4 +69,5 @@ end $$;
 
 comment on function cqrs.read_batch(jsonb) is
     'The commands of a batch in order, and what can be said of each before it is decided: its outcome if it has one '
-    'already or is refused by the store, and the head of its stream.';
+    'already or is refused by the store, and the head of its stream. handled: a handler in C decides it, and folds '
+    'what is not folded.';

@@ -5,10 +5,9 @@
 
 /* A library that is no plugin. */
 
-int no_handler(void);
+int no_handler(void) __attribute__((visibility("default")));
 
 
-__attribute__((visibility("default")))
 int
 no_handler(void)
 {
