@@ -10,7 +10,9 @@
 #include "consumer_master.h"
 #include "consumer_options.h"
 #include "consumer_process.h"
+#include "consumer_rebuild.h"
 #include "consumer_spec.h"
+#include "consumer_verify.h"
 #include "cqrs_version.h"
 
 #include <stdio.h>
@@ -41,6 +43,8 @@ static const consumer_main_command_t  consumer_main_commands[] = {
     { "dead", "show", "an id or a place", consumer_dead_show },
     { "dead", "retry", "an id or a place", consumer_dead_retry },
     { "dead", "discard", "an id or a place", consumer_dead_discard },
+    { "rebuild", NULL, "the name of a projection", consumer_rebuild_run },
+    { "verify", NULL, NULL, consumer_verify_run },
     { NULL, NULL, NULL, NULL }
 };
 
@@ -53,6 +57,8 @@ static const char  consumer_main_help[] =
 "  init   installs the event store in the database, again without harm\n"
 "  dead   list, or show, retry, discard ID or PLACE: the dead letters\n"
 "  spec   FOLDER: asks the handlers what its fixtures (*.json) say they do\n"
+"  rebuild NAME: makes the tables of a projection anew, while all goes on\n"
+"  verify checks the store, says what is wrong, and then exits with 1\n"
 "\n"
 "Options, and the variables that stand for them:\n"
 "  --postgres CONNINFO  CQRS_POSTGRES    as libpq takes it (PGHOST...)\n"

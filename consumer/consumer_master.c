@@ -4,7 +4,8 @@
  */
 
 /*
- * The master: one worker for each partition, the relay, the process manager.
+ * The master: one worker for each partition, the relay, the projector, the
+ * process manager.
  *
  * It talks to nobody but its workers, and does nothing that could fail while
  * they run.  A worker that ends is started again, later each time.  SIGTERM
@@ -58,6 +59,7 @@ typedef struct {
     consumer_crashes_t   *crashes;        /* one for each partition */
     unsigned              partitions;
     int                   wakeup;
+    int                   projector;      /* wakes that one */
     int                   status;         /* the master's own */
     unsigned              leaving:1;
 } consumer_master_t;
@@ -103,6 +105,7 @@ consumer_master_run(const consumer_options_t *options)
     consumer_master_leave(&master);
 
     close(master.wakeup);
+    close(master.projector);
     consumer_crashes_destroy(master.crashes, master.partitions);
     free(master.processes);
 
@@ -137,7 +140,7 @@ consumer_master_init(consumer_master_t *master,
         return -1;
     }
 
-    master->n = partitions + 2;
+    master->n = partitions + 3;
     master->processes = calloc(master->n, sizeof(consumer_process_t));
     if (master->processes == NULL) {
         consumer_log(CONSUMER_LOG_CRIT, "no memory");
@@ -153,7 +156,9 @@ consumer_master_init(consumer_master_t *master,
     }
 
     master->wakeup = eventfd(0, EFD_NONBLOCK|EFD_CLOEXEC);
-    if (master->wakeup == -1) {
+    master->projector = eventfd(0, EFD_NONBLOCK|EFD_CLOEXEC);
+
+    if (master->wakeup == -1 || master->projector == -1) {
         consumer_log(CONSUMER_LOG_CRIT, "eventfd: %s", strerror(errno));
         consumer_crashes_destroy(master->crashes, partitions);
         free(master->processes);
@@ -170,6 +175,7 @@ consumer_master_init(consumer_master_t *master,
         process->worker.options = options;
         process->worker.partitions = partitions;
         process->worker.wakeup = master->wakeup;
+        process->worker.projector = master->projector;
 
         if (i < partitions) {
             process->run = consumer_partition_run;
@@ -181,6 +187,10 @@ consumer_master_init(consumer_master_t *master,
         } else if (i == partitions) {
             process->run = consumer_relay_run;
             strcpy(process->worker.name, "relay");
+
+        } else if (i == partitions + 1) {
+            process->run = consumer_projector_run;
+            strcpy(process->worker.name, "projector");
 
         } else {
             process->run = consumer_manager_run;

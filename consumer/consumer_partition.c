@@ -501,6 +501,12 @@ consumer_partition_done(consumer_partition_t *p, const PGresult *res,
         consumer_log(CONSUMER_LOG_DEBUG, "the relay is busy");
     }
 
+    /* where nothing is to be projected nobody listens, and it costs nothing */
+
+    if (write(p->worker->projector, &one, sizeof(one)) == -1) {
+        consumer_log(CONSUMER_LOG_DEBUG, "the projector is busy");
+    }
+
     consumer_notifier_send(&p->notifier, res);
 
     if (!p->lost

@@ -18,6 +18,7 @@ typedef struct {
     unsigned                   partitions;   /* how many the store has */
     unsigned                   partition;    /* which one is this worker's */
     int                        wakeup;       /* an eventfd of the relay */
+    int                        projector;    /* and one of the projector */
     consumer_crashes_t        *crashes;      /* of its handlers, shared */
     char                       name[32];
     char                       daemon[CONSUMER_NAME_MAX + 1];
@@ -34,6 +35,9 @@ int consumer_partition_run(const consumer_worker_t *worker);
 
 /* Brings the events of all partitions from the store to RabbitMQ. */
 int consumer_relay_run(const consumer_worker_t *worker);
+
+/* Brings the events of all partitions into the asynchronous projections. */
+int consumer_projector_run(const consumer_worker_t *worker);
 
 /* Makes commands of events. */
 int consumer_manager_run(const consumer_worker_t *worker);

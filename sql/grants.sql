@@ -26,5 +26,8 @@ grant execute on function
     cqrs.advance_checkpoint(text, integer, bigint, bigint),
     cqrs.read_events(integer, bigint, integer),
     cqrs.react(integer, bigint[]),
-    cqrs.clean(integer, integer)
+    cqrs.clean(integer, integer),
+    cqrs.run_projection(text, integer, integer, integer),
+    cqrs.pending_projections(),
+    cqrs.fail_projection(text, integer, integer, text, text)
 to cqrs_consumer;

@@ -24,6 +24,7 @@ set local client_min_messages = warning;
 \ir tables/checkpoints.sql
 \ir tables/attendance.sql
 \ir tables/categories.sql
+\ir tables/projections.sql
 \ir tables/parts.sql
 
 \ir parts/set_part_size.sql
@@ -39,6 +40,10 @@ set local client_min_messages = warning;
 
 \ir ids.sql
 \ir envelope.sql
+\ir projections/log_ends.sql
+\ir projections/functions.sql
+\ir projections/dispatch.sql
+\ir projections/register.sql
 \ir domain/register.sql
 \ir domain/opened_event.sql
 \ir domain/spec.sql
@@ -60,6 +65,19 @@ set local client_min_messages = warning;
 \ir daemon/read_events.sql
 \ir daemon/react.sql
 \ir daemon/clean.sql
+
+\ir projections/run.sql
+\ir projections/tables.sql
+\ir projections/dependents.sql
+\ir projections/rebuild.sql
+\ir projections/promote.sql
+
+\ir verify/result.sql
+\ir verify/log.sql
+\ir verify/folds.sql
+\ir verify/outcomes.sql
+\ir verify/projection.sql
+\ir verify/verify.sql
 
 \ir grants.sql
 

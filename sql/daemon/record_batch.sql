@@ -85,10 +85,7 @@ begin
         on conflict (stream) do update
            set version = excluded.version, folded = excluded.folded, state = excluded.state;
 
-        perform cqrs.dispatch_project(e.category, e.events)
-           from (select cqrs.category_of(e.stream) as category, array_agg(e order by e.position) as events
-                   from unnest(events) as e
-                  group by 1) as e;
+        perform cqrs.dispatch_project(events);
     end if;
 
     -- notifications: of each command first its outcome, then what the domain tells

@@ -61,7 +61,6 @@ as $make$
 declare
     decides   text;
     evolves   text;
-    projects  text;
     reacts    text;
     notifies  text;
     upcasts   text;
@@ -72,8 +71,6 @@ begin
                filter (where c.decide is not null),
            string_agg(format(' when %L then %s(state, event)', c.category, c.evolve), '' order by c.category)
                filter (where c.evolve is not null),
-           string_agg(format(' when %L then perform %s(events);', c.category, c.project), '' order by c.category)
-               filter (where c.project is not null),
            string_agg(format('select r.* from %s(event) as r where category = %L%s', c.react, c.category,
                              ' and event.type = any (' || quote_literal(c.reacts_to) || ')'),
                ' union all ' order by c.category) filter (where c.react is not null),
@@ -85,7 +82,7 @@ begin
            string_agg(format(' when %L then %s', c.category,
                              coalesce('type = any (' || quote_literal(c.reacts_to) || ')', 'true')), '' order by c.category)
                filter (where c.react is not null)
-      into decides, evolves, projects, reacts, notifies, upcasts, upcasting, reacting
+      into decides, evolves, reacts, notifies, upcasts, upcasting, reacting
       from cqrs.categories as c;
 
     execute format($sql$
@@ -99,12 +96,6 @@ begin
             returns jsonb language sql
         as $body$ select %s $body$ $sql$,
         coalesce('case category' || evolves || ' end', 'null::jsonb'));
-
-    execute format($sql$
-        create or replace function cqrs.dispatch_project(category text, events cqrs.event[])
-            returns void language plpgsql
-        as $body$ begin %s end $body$ $sql$,
-        coalesce('case category' || projects || ' else null; end case;', ''));
 
     execute format($sql$
         create or replace function cqrs.dispatch_react(category text, event cqrs.event)
@@ -146,8 +137,6 @@ comment on function cqrs.dispatch_decide(text, jsonb, cqrs.command) is
     'Calls the category''s decide. Made by cqrs.register.';
 comment on function cqrs.dispatch_evolve(text, jsonb, cqrs.new_event) is
     'Calls the category''s evolve. Made by cqrs.register.';
-comment on function cqrs.dispatch_project(text, cqrs.event[]) is
-    'Calls the category''s project. Made by cqrs.register.';
 comment on function cqrs.dispatch_react(text, cqrs.event) is
     'Calls the category''s react. Made by cqrs.register.';
 comment on function cqrs.dispatch_notify(text, cqrs.event) is
@@ -162,13 +151,15 @@ comment on function cqrs.stored_as_is(cqrs.events) is
 
 create or replace function cqrs.register(category text, decide text default null, evolve text default null,
     project text default null, react text default null, notify text default null, upcast text default null,
-    forget text default null, reacts_to text[] default null)
+    forget text default null, reacts_to text[] default null, tables text[] default null)
     returns void language plpgsql set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_variable
 declare
     given  constant jsonb := jsonb_build_object('decide', decide, 'evolve', evolve, 'project', project,
         'react', react, 'notify', notify, 'upcast', upcast, 'forget', forget);
+    had_projection constant boolean := exists (select from cqrs.categories as c
+                                                where c.category = category and c.project is not null);
     chosen cqrs.categories;
 begin
     if category is null or category !~ '^[a-z][a-z0-9_]{0,62}$' then
@@ -200,12 +191,19 @@ begin
     delete from cqrs.categories as c where c.category = register.category;
     insert into cqrs.categories select chosen.*;
 
+    if project is not null then
+        perform cqrs.register_category_projection(category, project, tables);
+    elsif had_projection then
+        perform cqrs.unregister_projection(category);
+    end if;
+
     perform cqrs.make_dispatchers();
 end $$;
 
-comment on function cqrs.register(text, text, text, text, text, text, text, text, text[]) is
+comment on function cqrs.register(text, text, text, text, text, text, text, text, text[], text[]) is
     'Names the domain''s functions for a category of streams; registering again replaces them. Without decide and '
-    'evolve a handler in C decides. reacts_to: the types of events that react is asked about; null: all.';
+    'evolve a handler in C decides. reacts_to: the types of events that react is asked about; null: all. '
+    'tables: those that project fills, so that they can be rebuilt and verified; see cqrs.register_projection.';
 
 
 create or replace function cqrs.refold(category text)
@@ -236,6 +234,10 @@ as $$
 #variable_conflict use_variable
 begin
     lock table cqrs.categories in share row exclusive mode;
+
+    if exists (select from cqrs.categories as c where c.category = category and c.project is not null) then
+        perform cqrs.unregister_projection(category);
+    end if;
 
     delete from cqrs.categories as c where c.category = unregister.category;
 

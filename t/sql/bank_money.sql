@@ -113,12 +113,12 @@ select cmp_ok((select min(balance) from api.accounts), '>=', 0::numeric, 'no bal
 create temp table before as select * from api.accounts;
 create temp table lines as select * from api.transactions;
 
-select bank.project(array(select cqrs.opened_event(e) from cqrs.events as e where partition = 1)) \g /dev/null
+select cqrs.dispatch_project(array(select cqrs.opened_event(e) from cqrs.events as e where partition = 1)) \g /dev/null
 select results_eq('select * from api.accounts order by id', 'select * from before order by id', 'a projection that is repeated changes nothing');
 
 truncate bank.accounts, bank.transactions;
-select bank.project(array(select cqrs.opened_event(e) from cqrs.events as e where partition = p and position <= 100 order by position)),
-       bank.project(array(select cqrs.opened_event(e) from cqrs.events as e where partition = p and position > 100 order by position))
+select cqrs.dispatch_project(array(select cqrs.opened_event(e) from cqrs.events as e where partition = p and position <= 100 order by position)),
+       cqrs.dispatch_project(array(select cqrs.opened_event(e) from cqrs.events as e where partition = p and position > 100 order by position))
   from (values (2), (0), (1)) as x (p) \g /dev/null
 select results_eq('select (select jsonb_agg(a order by id) from api.accounts as a) || (select jsonb_agg(t order by account, version) from api.transactions as t)',
     'select (select jsonb_agg(a order by id) from before as a) || (select jsonb_agg(t order by account, version) from lines as t)',

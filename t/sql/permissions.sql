@@ -19,7 +19,7 @@ select is((select array_agg(rolname::text || rolcanlogin || rolsuper || rolcreat
 
 select is((select array_agg(p.proname::text order by p.proname) from pg_proc as p
             where p.pronamespace = 'cqrs'::regnamespace and has_function_privilege('cqrs_consumer', p.oid, 'execute')),
-    '{advance_checkpoint,append,attend,check_handlers,claim_checkpoint,claim_partition,clean,derive_id,execute,leave,load,park,partition_count,partition_of,react,read_checkpoint,read_events,read_notifications,refuse_message}',
+    '{advance_checkpoint,append,attend,check_handlers,claim_checkpoint,claim_partition,clean,derive_id,execute,fail_projection,leave,load,park,partition_count,partition_of,pending_projections,react,read_checkpoint,read_events,read_notifications,refuse_message,run_projection}',
     'the consumer may call the daemon''s functions only');
 select is((select array_agg(p.proname::text order by p.proname) from pg_proc as p
             where p.pronamespace = 'cqrs'::regnamespace and has_function_privilege('cqrs_reader', p.oid, 'execute')),

@@ -4,6 +4,7 @@ begin
         decide    => 'bank.decide',
         evolve    => 'bank.evolve',
         project   => 'bank.project',
+        tables    => '{accounts, transactions}',
         react     => 'bank.react',
         reacts_to => '{transfer-sent, transfer-refused}',
         notify    => 'bank.notify');

@@ -1,0 +1,19 @@
+
+/*
+ * Copyright (C) The ngx_cqrs authors
+ */
+
+/* cqrs-consumer rebuild. */
+
+#ifndef CONSUMER_REBUILD_H
+#define CONSUMER_REBUILD_H
+
+
+#include "consumer_options.h"
+
+
+/* Builds the projection that is named anew; returns the exit status. */
+int consumer_rebuild_run(const consumer_options_t *options);
+
+
+#endif /* CONSUMER_REBUILD_H */
