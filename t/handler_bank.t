@@ -185,7 +185,7 @@ begin
     perform bank.project(events);
 end $$
 EOS
-$database->value(q{select cqrs.register('account', project => 'bank.project_badly', react => 'bank.react')});
+$database->value(q{select cqrs.register('account', project => 'bank.project_badly', tables => '{accounts, transactions}', react => 'bank.react')});
 
 my @good = map { $commands->send("account-new-$_", 'open', {}) } 1 .. 6;
 my $bad    = $commands->send('account-1', 'deposit', { amount => 13 });
@@ -199,7 +199,7 @@ is(outcome($behind)->{code}, 'stream-held', '... because the stream is held');
 is(scalar(grep { $commands->status($_) ne 'completed' } @good), 0, 'the others are executed');
 is($database->value(q{select string_agg(distinct version::text, ' ') from cqrs.streams where stream like 'account-new-%'}), '2',
     '... once');
-$database->value(q{select cqrs.register('account', project => 'bank.project', react => 'bank.react', notify => 'bank.notify')});
+$database->value(q{select cqrs.register('account', project => 'bank.project', tables => '{accounts, transactions}', react => 'bank.react', notify => 'bank.notify')});
 
 
 # Two daemons: the one that takes over knows nothing yet, and the other one,
