@@ -70,9 +70,12 @@ begin
     select string_agg(format($sql$
             when %1$s then
                 beyond := %2$s;
-                last := (select max(p.%3$I) from cqrs.%4$I as p);
-                last := coalesce(last, (select max(p.%3$I) from cqrs.%5$I as p where p.partition = %1$s), 0);$sql$,
-            h.partition, h.beyond, ordered, format('%s_%s_%s', h.relation, h.partition, h.number), h.relation), ''
+                last := (select max(p.%3$I) from cqrs.%4$I as p where p.partition = %1$s);
+                if last is null then
+                    last := coalesce((select max(p.%3$I) from cqrs.%5$I as p where p.partition = %1$s), %6$s);
+                end if;$sql$,
+            h.partition, h.beyond, ordered, format('%s_%s_%s', h.relation, h.partition, h.number), h.relation,
+            h.first - 1), ''
             order by h.partition)
       into branches
       from (select distinct on (p.partition) p.*
