@@ -71,6 +71,11 @@ begin
                    as e (type, data, revision, subject, personal, n)
              order by place) as e;
 
+    if exists (select from unnest(events) as e where e.personal is not null) then
+        raise exception using errcode = '0A000',
+            message = 'this store can''t seal personal data yet: an event must not have any';
+    end if;
+
     if events is not null then
         insert into cqrs.events (partition, position, id, stream, version, type, revision, data, metadata,
                                  recorded_at, subject)
