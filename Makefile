@@ -191,7 +191,7 @@ test: install-test-packages
 
 test-crash: install-test-packages
 	@$(MAKE) --no-print-directory all units
-	@CQRS_CRASHES=$${CQRS_CRASHES:-200} tools/test $(BUILD) -v t/crash_points.t
+	@CQRS_TEST_LIMIT=7200 CQRS_CRASHES=$${CQRS_CRASHES:-200} tools/test $(BUILD) -v t/crash_points.t
 
 test-asan: install-test-packages
 	@$(MAKE) --no-print-directory ASAN=1 all units

@@ -129,7 +129,7 @@ sub run {
 sub ended {
     my ($child) = @_;
 
-    wait_until { waitpid $child, WNOHANG } 60, 'it to end';
+    wait_until { waitpid $child, WNOHANG } 120, 'it to end';
 
     return $?;
 }

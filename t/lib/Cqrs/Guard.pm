@@ -8,11 +8,13 @@ package Cqrs::Guard;
 #
 # A process of its own reads from a pipe what is to be done, and does it when
 # the pipe's other end is gone: also when the test was killed.  INT, TERM and
-# the like become an ordinary exit, so that END blocks run.
+# the like become an ordinary exit, so that END blocks run; USR1 tells where the
+# test is.
 
 use strict;
 use warnings;
 
+use Carp ();
 use IO::Handle;
 use POSIX ();
 
@@ -50,6 +52,7 @@ sub _begin {
     for my $signal (qw(INT TERM HUP PIPE)) {
         $SIG{$signal} = sub { exit 1 } if !$SIG{$signal} || $SIG{$signal} eq 'DEFAULT';
     }
+    $SIG{USR1} = sub { print STDERR Carp::longmess('# the test is') };
 }
 
 # The test's output is not held open, nor does a signal to its group end this.

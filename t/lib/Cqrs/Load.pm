@@ -23,13 +23,14 @@ use File::Temp;
 use IO::Handle;
 use IO::Select;
 use JSON ();
-use POSIX ();
+use POSIX qw(WNOHANG);
 use Time::HiRes qw(time);
 
 use Cqrs::Amqp;
 use Cqrs::Commands;
+use Cqrs::Wait qw(wait_until);
 
-use constant { TICK => 0.02, WINDOW => 200, RECENT => 500 };
+use constant { TICK => 0.02, WINDOW => 200, RECENT => 500, CONFIRMED_BY => 120, ENDED_BY => 30 };
 
 my $json = JSON->new->canonical->utf8;
 
@@ -62,8 +63,13 @@ sub pause {
     my ($self) = @_;
 
     print { $self->{orders} } "pause\n";
-    my $answer = readline $self->{answers};
-    croak 'the load has ended' unless defined $answer && $answer =~ /^paused (\d+)/;
+    my $answer = '';
+    while ($answer !~ /\n/) {
+        croak 'the load waits in vain for its confirms'
+            unless IO::Select->new($self->{answers})->can_read(CONFIRMED_BY);
+        sysread $self->{answers}, $answer, 100, length $answer or croak 'the load has ended';
+    }
+    $answer =~ /^paused (\d+)/ or croak "the load says $answer";
     $self->{repeated} = $1;
 }
 
@@ -87,9 +93,12 @@ sub ids {
 sub stop {
     my ($self) = @_;
 
-    return unless $self->{pid} && $$ == $self->{owner};
+    my $pid = $self->{pid};
+    return unless $pid && $$ == $self->{owner};
     close $self->{orders};
-    waitpid delete $self->{pid}, 0;
+    eval { wait_until { waitpid($pid, WNOHANG) } ENDED_BY, 'the load to end'; 1 }
+        or kill('KILL', $pid) && waitpid $pid, 0;
+    delete $self->{pid};
 }
 
 sub DESTROY { my ($self) = @_; local ($@, $?, $!); $self->stop }
@@ -110,8 +119,8 @@ sub _run {
     while (1) {
         my $readable = IO::Select->new($orders)->can_read($amqp ? 0 : TICK);
         if ($readable) {
-            my $order = readline $orders // return;
-            $paused = $order eq "pause\n" ? 1 : 0;
+            sysread $orders, my $order, 100 or return;
+            $paused = $order =~ /pause\n\z/ ? 1 : 0;
             $settled = 0;
         }
 
