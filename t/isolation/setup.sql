@@ -33,6 +33,33 @@ begin
 end $$;
 
 
+-- The same, and a projection of accounts whose revision 2 waits to be built.
+create procedure isolation.reset_projection(mode text) language plpgsql as $$
+begin
+    perform cqrs.clear_rebuild('seen');
+    perform cqrs.unregister_projection('seen');
+    drop table if exists isolation.seen;
+
+    create table isolation.seen (stream text, version bigint, revision integer default 1);
+
+    perform cqrs.register_projection('seen', 'isolation.project', '{seen}', '{account}', mode);
+    perform cqrs.register_projection('seen', 'isolation.project', '{seen}', '{account}', mode,
+                                     setup => 'isolation.setup_2', revision => 2);
+
+    call isolation.reset();
+end $$;
+
+create function isolation.project(events cqrs.event[]) returns void language plpgsql as $$
+begin
+    insert into seen (stream, version) select e.stream, e.version from unnest(events) as e;
+end $$;
+
+create function isolation.setup_2() returns void language plpgsql as $$
+begin
+    create table seen (stream text, version bigint, revision integer default 2);
+end $$;
+
+
 create function isolation.id(number integer) returns uuid language sql immutable
     return pg_catalog.format('00000000-0000-8000-8000-%s', pg_catalog.lpad(number::text, 12, '0'))::uuid;
 
@@ -79,5 +106,18 @@ select right(i.id::text, 2) as command, i.status, i.version, i.code from cqrs.in
 create view isolation.told as
 select n.partition, n.sequence, n.body::json->>'type' as type, right(n.body::json->'data'->>'id', 2) as command
   from cqrs.notifications as n order by 1, 2;
+
+-- No table is named when it is made: the projection's is made for each permutation.
+create function isolation.times() returns table (stream text, version bigint, revision integer, times bigint)
+    language plpgsql as $$
+begin
+    return query
+    select s.stream, s.version, s.revision, count(*) from isolation.seen as s group by 1, 2, 3;
+end $$;
+
+create view isolation.revisions as
+select e.stream, e.version, t.revision, t.times
+  from cqrs.events as e full join isolation.times() as t on t.stream = e.stream and t.version = e.version
+ order by 1, 2;
 
 grant select on all tables in schema isolation to cqrs_consumer;
