@@ -18,6 +18,9 @@
 /* The SQLSTATE of one that ends its server process. */
 #define CONSUMER_BATCH_LOST       "08006"
 
+/* One batch is executed, one waits, and one is on its way from RabbitMQ. */
+#define CONSUMER_BATCH_AHEAD      3
+
 /* One statement takes so many bytes, or one command. */
 #define CONSUMER_BATCH_BYTES_MAX  (4 * 1024 * 1024)
 
@@ -32,8 +35,12 @@ static size_t consumer_batch_count(consumer_batch_t *b);
 static int consumer_batch_join(consumer_batch_t *b, size_t count);
 static consumer_pg_status_e consumer_batch_run(consumer_batch_t *b,
     size_t count, PGresult **res);
+static consumer_pg_status_e consumer_batch_receive(consumer_batch_t *b,
+    PGresult **res);
 static consumer_pg_status_e consumer_batch_sql(consumer_batch_t *b,
     const char *commands, PGresult **res);
+static consumer_pg_status_e consumer_batch_send_sql(consumer_batch_t *b,
+    const char *commands);
 static consumer_batch_status_e consumer_batch_failed(consumer_batch_t *b,
     size_t count, PGresult **res, size_t *done);
 static consumer_batch_status_e consumer_batch_suspect(consumer_batch_t *b,
@@ -56,7 +63,7 @@ consumer_batch_init(consumer_batch_t *b, consumer_pg_t *pg,
     b->pg = pg;
     b->partition = partition;
     b->max = options->batch;
-    b->size = 2 * b->max;
+    b->size = CONSUMER_BATCH_AHEAD * b->max;
     b->crashes = crashes;
 
     b->commands = calloc(b->size, sizeof(consumer_command_t));
@@ -159,12 +166,50 @@ consumer_batch_claim(consumer_batch_t *b, const char *owner)
 }
 
 
+/* What has failed before, or is to be refused, is not sent ahead. */
+
+void
+consumer_batch_send(consumer_batch_t *b)
+{
+    size_t                 count;
+    consumer_pg_status_e   rc;
+
+    if (b->n == 0 || b->alone || b->suspect.pending || b->commands[0].refused)
+    {
+        return;
+    }
+
+    count = consumer_batch_count(b);
+
+    if (consumer_batch_join(b, count) != 0) {
+        return;
+    }
+
+    if (b->commands[0].handler) {
+        rc = consumer_decider_send(&b->decider, b->partition, b->epoch,
+                                   b->commands, count, b->text);
+    } else {
+        rc = consumer_batch_send_sql(b, b->text);
+    }
+
+    if (rc == CONSUMER_PG_OK) {
+        b->sent = count;
+    }
+}
+
+
 consumer_batch_status_e
 consumer_batch_execute(consumer_batch_t *b, PGresult **res, size_t *done)
 {
     size_t                    count;
     consumer_pg_status_e      rc;
     consumer_batch_status_e   status;
+
+    if (b->sent) {
+        count = b->sent;
+        rc = consumer_batch_receive(b, res);
+        goto received;
+    }
 
     if (b->commands[0].refused) {
         return CONSUMER_BATCH_REFUSED;
@@ -190,6 +235,8 @@ consumer_batch_execute(consumer_batch_t *b, PGresult **res, size_t *done)
     }
 
     rc = consumer_batch_run(b, count, res);
+
+received:
 
     if (rc == CONSUMER_PG_FAILED) {
         consumer_suspect_clear(&b->suspect);
@@ -325,7 +372,33 @@ consumer_batch_run(consumer_batch_t *b, size_t count, PGresult **res)
 
 
 static consumer_pg_status_e
+consumer_batch_receive(consumer_batch_t *b, PGresult **res)
+{
+    b->sent = 0;
+
+    if (b->commands[0].handler) {
+        return consumer_decider_receive(&b->decider, res);
+    }
+
+    return consumer_pg_receive(b->pg, res);
+}
+
+
+static consumer_pg_status_e
 consumer_batch_sql(consumer_batch_t *b, const char *commands, PGresult **res)
+{
+    consumer_pg_status_e  rc;
+
+    *res = NULL;
+
+    rc = consumer_batch_send_sql(b, commands);
+
+    return (rc == CONSUMER_PG_OK) ? consumer_pg_receive(b->pg, res) : rc;
+}
+
+
+static consumer_pg_status_e
+consumer_batch_send_sql(consumer_batch_t *b, const char *commands)
 {
     char         partition[16];
     const char  *params[3];
@@ -336,10 +409,10 @@ consumer_batch_sql(consumer_batch_t *b, const char *commands, PGresult **res)
     params[1] = b->epoch;
     params[2] = commands;
 
-    return consumer_pg_query(b->pg,
+    return consumer_pg_send(b->pg,
                "select " CONSUMER_COMMAND_COLUMNS
                " from cqrs.execute($1, $2, $3)",
-               3, params, res);
+               3, params);
 }
 
 

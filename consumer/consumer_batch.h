@@ -42,6 +42,7 @@ typedef struct {
     size_t                n;
     size_t                size;            /* room for so many */
     size_t                max;             /* in one statement */
+    size_t                sent;            /* so many are under way */
 
     size_t                alone;           /* so many go one by one */
     unsigned              tries;           /* of the first one, alone */
@@ -67,6 +68,13 @@ void consumer_batch_shift(consumer_batch_t *b, size_t n);
 
 consumer_pg_status_e consumer_batch_claim(consumer_batch_t *b,
     const char *owner);
+
+/*
+ * Sends the first commands on their way, if nothing speaks against it: then
+ * ->sent is not 0, and consumer_batch_execute() waits for what comes of them.
+ * No other statement can be run meanwhile.
+ */
+void consumer_batch_send(consumer_batch_t *b);
 
 /*
  * Executes the first commands.  After DONE the caller clears *res, and shifts

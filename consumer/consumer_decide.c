@@ -38,8 +38,11 @@ struct consumer_decide_command_s {
 };
 
 
-static int consumer_decider_begin(consumer_decider_t *d,
-    consumer_command_t *commands, size_t n);
+static consumer_pg_status_e consumer_decider_try(consumer_decider_t *d,
+    int known, PGresult **res);
+static int consumer_decider_begin(consumer_decider_t *d, unsigned partition,
+    const char *epoch, consumer_command_t *commands, size_t n,
+    const char *all);
 static int consumer_decider_take(consumer_decider_t *d,
     consumer_command_t *command);
 static size_t consumer_decider_stream(consumer_decider_t *d, const char *name,
@@ -48,8 +51,7 @@ static unsigned *consumer_decider_place(consumer_decider_t *d, int streams,
     const char *name, size_t len);
 static void consumer_decider_end(consumer_decider_t *d);
 static void consumer_decider_release(consumer_decide_stream_t *stream);
-static consumer_pg_status_e consumer_decider_load(consumer_decider_t *d,
-    const char *partition, const char *epoch, const char *all);
+static consumer_pg_status_e consumer_decider_load(consumer_decider_t *d);
 static int consumer_decider_loaded(consumer_decider_t *d, PGresult *res,
     int row);
 static int consumer_decider_fold(consumer_decider_t *d,
@@ -61,8 +63,8 @@ static int consumer_decider_ask(consumer_decider_t *d,
 static void consumer_decider_write(consumer_decider_t *d, size_t ordinal,
     const consumer_decide_stream_t *stream, const json_t *decision);
 static void consumer_decider_heads(consumer_decider_t *d);
-static consumer_pg_status_e consumer_decider_append(consumer_decider_t *d,
-    const char *partition, const char *epoch, const char *all,
+static consumer_pg_status_e consumer_decider_append(consumer_decider_t *d);
+static consumer_pg_status_e consumer_decider_appended(consumer_decider_t *d,
     PGresult **res);
 static void consumer_decider_remember(consumer_decider_t *d, PGresult *res);
 static consumer_pg_status_e consumer_decider_error(consumer_decider_t *d,
@@ -123,53 +125,23 @@ consumer_decider_clear(consumer_decider_t *d)
 
 
 consumer_pg_status_e
-consumer_decider_run(consumer_decider_t *d, unsigned number,
+consumer_decider_run(consumer_decider_t *d, unsigned partition,
     const char *epoch, consumer_command_t *commands, size_t n,
     const char *all, PGresult **res)
 {
-    int                    known, tries;
-    char                   partition[16];
+    int                    known;
     consumer_pg_status_e   rc;
-
-    snprintf(partition, sizeof(partition), "%u", number);
 
     *res = NULL;
 
-    known = consumer_decider_begin(d, commands, n);
+    known = consumer_decider_begin(d, partition, epoch, commands, n, all);
 
     if (known == -1) {
         rc = consumer_decider_error(d, CONSUMER_PG_TRANSIENT, "53200",
                                     "no memory");
-        goto done;
+    } else {
+        rc = consumer_decider_try(d, known, res);
     }
-
-    for (tries = 0; tries < CONSUMER_DECIDE_TRIES; tries++) {
-
-        rc = known ? CONSUMER_PG_OK
-                   : consumer_decider_load(d, partition, epoch, all);
-
-        if (rc != CONSUMER_PG_OK) {
-            goto done;
-        }
-
-        if (consumer_decider_decide(d) != 0) {
-            rc = CONSUMER_PG_FAILED;
-            goto done;
-        }
-
-        rc = consumer_decider_append(d, partition, epoch, all, res);
-
-        if (rc != CONSUMER_PG_OK || *res) {
-            goto done;
-        }
-
-        known = 0;
-    }
-
-    rc = consumer_decider_error(d, CONSUMER_PG_TRANSIENT, "40001",
-                                "somebody else writes to its streams");
-
-done:
 
     consumer_decider_end(d);
 
@@ -177,16 +149,98 @@ done:
 }
 
 
+consumer_pg_status_e
+consumer_decider_send(consumer_decider_t *d, unsigned partition,
+    const char *epoch, consumer_command_t *commands, size_t n,
+    const char *all)
+{
+    consumer_pg_status_e  rc;
+
+    rc = CONSUMER_PG_FAILED;
+
+    if (consumer_decider_begin(d, partition, epoch, commands, n, all) == 1
+        && consumer_decider_decide(d) == 0)
+    {
+        rc = consumer_decider_append(d);
+    }
+
+    if (rc != CONSUMER_PG_OK) {
+        consumer_decider_end(d);
+    }
+
+    return rc;
+}
+
+
+consumer_pg_status_e
+consumer_decider_receive(consumer_decider_t *d, PGresult **res)
+{
+    consumer_pg_status_e  rc;
+
+    rc = consumer_decider_appended(d, res);
+
+    if (rc == CONSUMER_PG_OK && *res == NULL) {
+        rc = consumer_decider_try(d, 0, res);
+    }
+
+    consumer_decider_end(d);
+
+    return rc;
+}
+
+
+static consumer_pg_status_e
+consumer_decider_try(consumer_decider_t *d, int known, PGresult **res)
+{
+    int                    tries;
+    consumer_pg_status_e   rc;
+
+    for (tries = 0; tries < CONSUMER_DECIDE_TRIES; tries++) {
+
+        rc = known ? CONSUMER_PG_OK : consumer_decider_load(d);
+
+        if (rc != CONSUMER_PG_OK) {
+            return rc;
+        }
+
+        if (consumer_decider_decide(d) != 0) {
+            return CONSUMER_PG_FAILED;
+        }
+
+        rc = consumer_decider_append(d);
+
+        if (rc == CONSUMER_PG_OK) {
+            rc = consumer_decider_appended(d, res);
+        }
+
+        if (rc != CONSUMER_PG_OK || *res) {
+            return rc;
+        }
+
+        known = 0;
+    }
+
+    return consumer_decider_error(d, CONSUMER_PG_TRANSIENT, "40001",
+                                  "somebody else writes to its streams");
+}
+
+
 /* 1 if the states of all their streams are known, 0 if not, -1: no memory. */
 
 static int
-consumer_decider_begin(consumer_decider_t *d, consumer_command_t *commands,
-    size_t n)
+consumer_decider_begin(consumer_decider_t *d, unsigned partition,
+    const char *epoch, consumer_command_t *commands, size_t n,
+    const char *all)
 {
     int                        known;
     size_t                     i;
     cqrs_cache_entry_t        *entry;
     consumer_decide_stream_t  *stream;
+
+    snprintf(d->partition, sizeof(d->partition), "%u", partition);
+
+    d->epoch = epoch;
+    d->all = all;
 
     d->ncommands = 0;
     d->nstreams = 0;
@@ -358,8 +412,7 @@ consumer_decider_release(consumer_decide_stream_t *stream)
 
 
 static consumer_pg_status_e
-consumer_decider_load(consumer_decider_t *d, const char *partition,
-    const char *epoch, const char *all)
+consumer_decider_load(consumer_decider_t *d)
 {
     int                    row;
     size_t                 i;
@@ -367,9 +420,9 @@ consumer_decider_load(consumer_decider_t *d, const char *partition,
     const char            *params[3];
     consumer_pg_status_e   rc;
 
-    params[0] = partition;
-    params[1] = epoch;
-    params[2] = all;
+    params[0] = d->partition;
+    params[1] = d->epoch;
+    params[2] = d->all;
 
     rc = consumer_pg_query(d->pg,
              "select ordinal, status, version, state, events, token"
@@ -643,18 +696,14 @@ consumer_decider_heads(consumer_decider_t *d)
 }
 
 
-/* After CONSUMER_PG_OK without a result nothing was written. */
-
 static consumer_pg_status_e
-consumer_decider_append(consumer_decider_t *d, const char *partition,
-    const char *epoch, const char *all, PGresult **res)
+consumer_decider_append(consumer_decider_t *d)
 {
-    const char            *params[5];
-    consumer_pg_status_e   rc;
+    const char  *params[5];
 
-    params[0] = partition;
-    params[1] = epoch;
-    params[2] = all;
+    params[0] = d->partition;
+    params[1] = d->epoch;
+    params[2] = d->all;
     params[3] = cqrs_json_end(&d->decisions);
     params[4] = cqrs_json_end(&d->heads);
 
@@ -663,10 +712,21 @@ consumer_decider_append(consumer_decider_t *d, const char *partition,
                                       "no memory");
     }
 
-    rc = consumer_pg_query(d->pg,
-             "select " CONSUMER_COMMAND_COLUMNS
-             " from cqrs.append($1, $2, $3, $4, $5)",
-             5, params, res);
+    return consumer_pg_send(d->pg,
+               "select " CONSUMER_COMMAND_COLUMNS
+               " from cqrs.append($1, $2, $3, $4, $5)",
+               5, params);
+}
+
+
+/* After CONSUMER_PG_OK without a result nothing was written. */
+
+static consumer_pg_status_e
+consumer_decider_appended(consumer_decider_t *d, PGresult **res)
+{
+    consumer_pg_status_e  rc;
+
+    rc = consumer_pg_receive(d->pg, res);
 
     if (rc != CONSUMER_PG_OK) {
         return rc;

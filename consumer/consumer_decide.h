@@ -42,6 +42,9 @@ typedef struct {
 
     /* of the batch in hand */
 
+    char                        partition[16];
+    const char                 *epoch;
+    const char                 *all;         /* the array of their texts */
     consumer_decide_command_t  *commands;
     size_t                      ncommands;
     consumer_decide_stream_t   *streams;
@@ -70,6 +73,17 @@ void consumer_decider_clear(consumer_decider_t *d);
 consumer_pg_status_e consumer_decider_run(consumer_decider_t *d,
     unsigned partition, const char *epoch, consumer_command_t *commands,
     size_t n, const char *all, PGresult **res);
+
+/*
+ * The same in two steps.  What is given lives until it is received.  After
+ * anything else than CONSUMER_PG_OK nothing is under way, and
+ * consumer_decider_run() may still do it.
+ */
+consumer_pg_status_e consumer_decider_send(consumer_decider_t *d,
+    unsigned partition, const char *epoch, consumer_command_t *commands,
+    size_t n, const char *all);
+consumer_pg_status_e consumer_decider_receive(consumer_decider_t *d,
+    PGresult **res);
 
 
 #endif /* CONSUMER_DECIDE_H */

@@ -61,6 +61,7 @@ static void consumer_partition_cleanup(consumer_partition_t *p);
 static int consumer_partition_open(consumer_partition_t *p);
 static void consumer_partition_release(consumer_partition_t *p);
 static void consumer_partition_wait(consumer_partition_t *p, unsigned msec);
+static int consumer_partition_watch(void *data);
 static void consumer_partition_read(void *data);
 static void consumer_partition_take(consumer_partition_t *p,
     amqp_envelope_t *message);
@@ -74,6 +75,7 @@ static consumer_batch_status_e consumer_partition_refuse(
 static consumer_pg_status_e consumer_partition_claim(consumer_partition_t *p);
 static void consumer_partition_done(consumer_partition_t *p,
     const PGresult *res, size_t done);
+static int consumer_partition_free(consumer_partition_t *p);
 static int consumer_partition_notify(consumer_partition_t *p);
 static int consumer_partition_share(consumer_partition_t *p);
 static void consumer_partition_give_up(consumer_partition_t *p);
@@ -99,7 +101,13 @@ consumer_partition_run(const consumer_worker_t *worker)
 
     rc = CONSUMER_EXIT_OK;
 
-    while (!consumer_terminated() && rc == CONSUMER_EXIT_OK) {
+    while (rc == CONSUMER_EXIT_OK
+           && (p.batch.sent || !consumer_terminated()))
+    {
+        if (p.batch.sent) {
+            rc = consumer_partition_work(&p);
+            continue;
+        }
 
         if (consumer_partition_open(&p) != 0) {
             continue;
@@ -117,6 +125,10 @@ consumer_partition_run(const consumer_worker_t *worker)
 
         if (p.batch.n && !consumer_terminated()) {
             rc = consumer_partition_work(&p);
+        }
+
+        if (p.batch.sent) {
+            continue;
         }
 
         if (rc == CONSUMER_EXIT_OK && p.amqp.conn) {
@@ -148,6 +160,7 @@ consumer_partition_init(consumer_partition_t *p,
     consumer_pg_init(&p->pg, worker->options->postgres, worker->owner);
 
     p->pg.tick = consumer_partition_read;
+    p->pg.watch = consumer_partition_watch;
     p->pg.data = p;
 
     consumer_amqp_init(&p->amqp, worker->options, worker->owner);
@@ -248,6 +261,21 @@ consumer_partition_wait(consumer_partition_t *p, unsigned msec)
     }
 
     consumer_partition_read(p);
+}
+
+
+/* While the store works, the next commands are made ready. */
+
+static int
+consumer_partition_watch(void *data)
+{
+    consumer_partition_t  *p = data;
+
+    if (p->amqp.conn == NULL || p->lost || p->batch.n == p->batch.size) {
+        return -1;
+    }
+
+    return consumer_amqp_socket(&p->amqp);
 }
 
 
@@ -491,9 +519,19 @@ static void
 consumer_partition_done(consumer_partition_t *p, const PGresult *res,
     size_t done)
 {
-    uint64_t  one = 1;
+    uint64_t  one = 1, tag;
 
     p->backoff.delay = 0;
+
+    tag = p->batch.commands[done - 1].tag;
+
+    consumer_batch_shift(&p->batch, done);
+
+    /* the store has work again while the rest is done for these */
+
+    if (consumer_partition_free(p)) {
+        consumer_batch_send(&p->batch);
+    }
 
     /* a relay that has more calls than it can count is awake anyway */
 
@@ -509,13 +547,20 @@ consumer_partition_done(consumer_partition_t *p, const PGresult *res,
 
     consumer_notifier_send(&p->notifier, res);
 
-    if (!p->lost
-        && consumer_amqp_ack(&p->amqp, p->batch.commands[done - 1].tag) != 0)
-    {
+    if (!p->lost && consumer_amqp_ack(&p->amqp, tag) != 0) {
         p->lost = 1;
     }
+}
 
-    consumer_batch_shift(&p->batch, done);
+
+/* Whether nothing else wants to be asked of the store first. */
+
+static int
+consumer_partition_free(consumer_partition_t *p)
+{
+    return !p->lost && !consumer_terminated() && p->share.heir[0] == '\0'
+           && consumer_notifier_due(&p->notifier, 1)
+           && consumer_share_due(&p->share, 1);
 }
 
 

@@ -117,6 +117,18 @@ consumer_pg_query(consumer_pg_t *pg, const char *sql, int nparams,
 
     *res = NULL;
 
+    rc = consumer_pg_send(pg, sql, nparams, params);
+
+    return (rc == CONSUMER_PG_OK) ? consumer_pg_receive(pg, res) : rc;
+}
+
+
+consumer_pg_status_e
+consumer_pg_send(consumer_pg_t *pg, const char *sql, int nparams,
+    const char *const *params)
+{
+    consumer_pg_status_e  rc;
+
     pg->lost = 0;
     pg->bystander = 0;
 
@@ -131,6 +143,17 @@ consumer_pg_query(consumer_pg_t *pg, const char *sql, int nparams,
         return consumer_pg_lost(pg);
     }
 
+    return CONSUMER_PG_OK;
+}
+
+
+consumer_pg_status_e
+consumer_pg_receive(consumer_pg_t *pg, PGresult **res)
+{
+    consumer_pg_status_e  rc;
+
+    *res = NULL;
+
     rc = consumer_pg_wait(pg);
     if (rc != CONSUMER_PG_OK) {
         return rc;
@@ -143,18 +166,26 @@ consumer_pg_query(consumer_pg_t *pg, const char *sql, int nparams,
 static consumer_pg_status_e
 consumer_pg_wait(consumer_pg_t *pg)
 {
-    struct pollfd  fd;
-
-    fd.fd = PQsocket(pg->conn);
-    fd.events = POLLIN;
+    int            n;
+    struct pollfd  fds[2];
 
     while (PQisBusy(pg->conn)) {
 
-        if (consumer_wait(&fd, 1, CONSUMER_PG_TICK) == 0 && pg->tick) {
+        memset(fds, 0, sizeof(fds));
+
+        fds[0].fd = PQsocket(pg->conn);
+        fds[0].events = POLLIN;
+
+        fds[1].fd = pg->watch ? pg->watch(pg->data) : -1;
+        fds[1].events = POLLIN;
+
+        n = consumer_wait(fds, 2, CONSUMER_PG_TICK);
+
+        if (pg->tick && (n == 0 || fds[1].revents)) {
             pg->tick(pg->data);
         }
 
-        if (!PQconsumeInput(pg->conn)) {
+        if (fds[0].revents && !PQconsumeInput(pg->conn)) {
             pg->lost = 1;
             return consumer_pg_lost(pg);
         }

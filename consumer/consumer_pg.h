@@ -9,7 +9,7 @@
  * A query connects if it has to; what went wrong is told as a class that says
  * what to do, and never as a text to compare.  While a query runs, the tick is
  * called about once a second, so that other connections of the process can be
- * kept alive.
+ * kept alive, and whenever there is something to read on the watched socket.
  */
 
 #ifndef CONSUMER_PG_H
@@ -31,12 +31,16 @@ typedef enum {
 
 typedef void (*consumer_pg_tick_pt)(void *data);
 
+/* A socket, or -1. */
+typedef int (*consumer_pg_watch_pt)(void *data);
+
 
 typedef struct {
     PGconn               *conn;
     const char           *conninfo;
     const char           *name;            /* shown in pg_stat_activity */
     consumer_pg_tick_pt   tick;
+    consumer_pg_watch_pt  watch;
     void                 *data;
 
     uint64_t              lost_at;         /* 0: it could be reached */
@@ -61,6 +65,14 @@ consumer_pg_status_e consumer_pg_connect(consumer_pg_t *pg);
  */
 consumer_pg_status_e consumer_pg_query(consumer_pg_t *pg, const char *sql,
     int nparams, const char *const *params, PGresult **res);
+
+/*
+ * The same in two steps; there can be one statement under way.  Nothing is to
+ * be received of one that could not be sent.
+ */
+consumer_pg_status_e consumer_pg_send(consumer_pg_t *pg, const char *sql,
+    int nparams, const char *const *params);
+consumer_pg_status_e consumer_pg_receive(consumer_pg_t *pg, PGresult **res);
 
 /* A value that is a whole number, 0 where it is null. */
 int64_t consumer_pg_number(const PGresult *res, int row, int column);
