@@ -49,6 +49,7 @@ set local client_min_messages = warning;
 \ir domain/spec.sql
 
 \ir daemon/refuse.sql
+\ir daemon/stream_head.sql
 \ir daemon/read_batch.sql
 \ir daemon/record_batch.sql
 \ir daemon/own_partition.sql

@@ -34,13 +34,22 @@ comment on function cqrs.read_checkpoint(text, integer) is
 
 
 create or replace function cqrs.advance_checkpoint(sink text, partition integer, epoch bigint, "position" bigint)
-    returns void language plpgsql security definer set search_path = pg_catalog, pg_temp
+    returns void language plpgsql security definer
+    set search_path = pg_catalog, pg_temp
+    set plan_cache_mode = force_generic_plan
+    set enable_seqscan = off
 as $$
 begin
+    -- from the newest version on, as in cqrs.stream_head
+
     update cqrs.checkpoints as c
        set position = greatest(c.position, advance_checkpoint.position), updated_at = clock_timestamp()
-     where c.sink = advance_checkpoint.sink
-       and c.partition = advance_checkpoint.partition
+     where c.ctid = (select k.ctid
+                       from cqrs.checkpoints as k
+                      where (k.sink, k.partition) >= (advance_checkpoint.sink, advance_checkpoint.partition)
+                        and (k.sink, k.partition) <= (advance_checkpoint.sink, advance_checkpoint.partition)
+                      order by k.sink desc, k.partition desc
+                      limit 1)
        and c.epoch = advance_checkpoint.epoch;
 
     if not found then

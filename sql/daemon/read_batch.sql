@@ -33,7 +33,8 @@ begin
            i.version,
            c.place,
            coalesce(s.version, 0),
-           case when s.folded < s.version and d.evolve is not null then cqrs.fold(s.stream) else s.state end,
+           case when s.folded < s.version and d.evolve is not null then cqrs.fold((c.command).stream)
+                else s.state end,
            c.n::integer,
            d.category is not null and d.decide is null,
            coalesce(s.folded, 0)
@@ -51,7 +52,7 @@ begin
                    with ordinality as j (id, stream, type, data, "user", claims, expected_version,
                        correlation_id, causation_id, traceparent, issued_at, redelivered, n)) as c
       left join cqrs.inbox as i on i.id = (c.command).id
-      left join cqrs.streams as s on s.stream = (c.command).stream
+      left join lateral cqrs.stream_head((c.command).stream) as s on true
       left join cqrs.categories as d on d.category = cqrs.category_of((c.command).stream)
       left join lateral (select q.id from cqrs.parked as q where q.stream = (c.command).stream limit 1) as p on true
      cross join lateral (select cqrs.invalid_command(c.command) as reason offset 0) as v

@@ -83,12 +83,9 @@ begin
                e.recorded_at, e.subject
           from unnest(events) as e;
 
-        insert into cqrs.streams as s (stream, partition, version, folded, state)
-        select h.stream, record_batch.partition, h.head, h.head, h.fold
+        perform cqrs.move_heads(partition, array_agg(h.stream), array_agg(h.head), array_agg(h.fold))
           from unnest(streams, heads, folds) as h (stream, head, fold)
-         where h.stream = any (select (e).stream from unnest(events) as e)
-        on conflict (stream) do update
-           set version = excluded.version, folded = excluded.folded, state = excluded.state;
+         where h.stream = any (select (e).stream from unnest(events) as e);
 
         perform cqrs.dispatch_project(events);
     end if;
