@@ -436,9 +436,13 @@ consumer_handler_event(const json_t *event, cqrs_handler_event_t *taken)
 
     if (len == 0 || len > CONSUMER_HANDLER_TYPE_MAX || !json_is_object(data)
         || (revision && !json_is_integer(revision))
-        || (personal && !json_is_object(personal)))
+        || (personal && !json_is_object(personal) && !json_is_null(personal)))
     {
         return -1;
+    }
+
+    if (json_is_null(personal)) {
+        personal = NULL;
     }
 
     taken->type = json_string_value(type);
@@ -447,7 +451,7 @@ consumer_handler_event(const json_t *event, cqrs_handler_event_t *taken)
     taken->subject = consumer_handler_text(event, "subject");
     taken->personal = personal;
 
-    /* as cqrs.with_personal() does */
+    /* a handler may look for it in either place */
 
     if (personal) {
         json_decref(data);

@@ -25,6 +25,7 @@ set local client_min_messages = warning;
 \ir tables/attendance.sql
 \ir tables/categories.sql
 \ir tables/projections.sql
+\ir tables/subjects.sql
 \ir tables/parts.sql
 
 \ir parts/set_part_size.sql
@@ -45,6 +46,8 @@ set local client_min_messages = warning;
 \ir projections/dispatch.sql
 \ir projections/register.sql
 \ir domain/register.sql
+\ir erasure/crypto.sql
+\ir erasure/seal.sql
 \ir domain/opened_event.sql
 \ir domain/spec.sql
 
@@ -72,6 +75,8 @@ set local client_min_messages = warning;
 \ir projections/dependents.sql
 \ir projections/rebuild.sql
 \ir projections/promote.sql
+
+\ir erasure/erase.sql
 
 \ir verify/result.sql
 \ir verify/log.sql

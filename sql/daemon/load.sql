@@ -29,6 +29,16 @@ comment on function cqrs.load(integer, bigint, jsonb) is
     'version and state, or the events to fold it from and a token. QS001 if the epoch is not the current one.';
 
 
+create or replace function cqrs.event_to_fold(event cqrs.event)
+    returns jsonb language sql immutable parallel safe
+    return jsonb_build_object('type', event.type, 'data', event.data, 'revision', event.revision)
+           || case when event.subject is null then '{}' else jsonb_build_object('subject', event.subject) end
+           || case when event.personal is null then '{}' else jsonb_build_object('personal', event.personal) end;
+
+comment on function cqrs.event_to_fold(cqrs.event) is
+    'An event as its handler in C takes it.';
+
+
 create or replace function cqrs.events_to_fold(stream text)
     returns jsonb language plpgsql stable
     set search_path = pg_catalog, pg_temp
@@ -39,12 +49,7 @@ declare
     head   constant bigint := (select s.version from cqrs.streams as s where s.stream = events_to_fold.stream);
     events jsonb;
 begin
-    select jsonb_agg(jsonb_strip_nulls(jsonb_build_object('revision', (o.event).revision,
-                         'subject', (o.event).subject))
-                     || jsonb_build_object('type', (o.event).type, 'data', (o.event).data)
-                     || case when (o.event).personal is null then '{}'
-                             else jsonb_build_object('personal', (o.event).personal) end
-                     order by o.version)
+    select jsonb_agg(cqrs.event_to_fold(o.event) order by o.version)
       into events
       from (select cqrs.opened_event(e) as event, e.version
               from cqrs.events as e

@@ -1,3 +1,17 @@
+create or replace function cqrs.assert_read_committed()
+    returns void language plpgsql stable set search_path = pg_catalog, pg_temp
+as $$
+begin
+    if current_setting('transaction_isolation') <> 'read committed' then
+        raise exception using errcode = 'QS002',
+            message = 'the event store is written in READ COMMITTED transactions only';
+    end if;
+end $$;
+
+comment on function cqrs.assert_read_committed() is
+    'QS002 in another transaction: it would not see what was written before it got its locks.';
+
+
 -- Writers of a partition queue at its row, from here to their commit.  So max(position)
 -- read afterwards, in a statement of its own, is the last one; positions become
 -- visible in order; and who claims the partition waits for the batch in hand.  The
@@ -9,10 +23,7 @@ as $$
 declare
     current_epoch bigint;
 begin
-    if current_setting('transaction_isolation') <> 'read committed' then
-        raise exception using errcode = 'QS002',
-            message = 'the event store is written in READ COMMITTED transactions only';
-    end if;
+    perform cqrs.assert_read_committed();
 
     select p.epoch into current_epoch
       from cqrs.partitions as p

@@ -13,7 +13,7 @@ begin
            cqrs.category_of(e.stream) || '.' || e.type,
            e.metadata->>'traceparent',
            case when cqrs.stored_as_is(e) then cqrs.event_envelope(cqrs.stored_event(e))
-                                          else cqrs.event_envelope(cqrs.open_event(e)) end
+                                          else cqrs.event_envelope(cqrs.newest_event(e, null)) end
       from cqrs.events as e
      where e.partition = read_events.partition and e.position > read_events.after
      order by e.position
@@ -22,4 +22,4 @@ end $$;
 
 comment on function cqrs.read_events(integer, bigint, integer) is
     'The events of a partition after a position, as RabbitMQ gets them; at most max of them, and 10,000. reacts: a '
-    'process manager waits for it. When an event is visible all before it are, so nothing is skipped.';
+    'process manager waits for it. What is personal stays sealed. When an event is visible all before it are, so nothing is skipped.';

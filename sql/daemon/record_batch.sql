@@ -18,6 +18,8 @@ declare
     last       bigint;
     events     cqrs.event[];
     ordinals   integer[];       -- to which command each event belongs
+    private    boolean;         -- there is something to seal
+    sealed     bytea[];
     told       integer[];       -- and each notification
     channels   text[];
     bodies     text[];
@@ -56,8 +58,8 @@ begin
     select array_agg(row(record_batch.partition, last + e.place, cqrs.derive_id(e.command_id, 'event:' || e.n),
                          e.stream, e.version, e.type, e.revision, e.data, e.metadata, at, e.subject,
                          e.personal)::cqrs.event),
-           array_agg(e.ordinal)
-      into events, ordinals
+           array_agg(e.ordinal), bool_or(e.personal is not null)
+      into events, ordinals, private
       from (select o.ordinal::integer as ordinal, row_number() over (order by o.ordinal, e.n) as place,
                    o.id as command_id, e.n, o.stream, o.version - cardinality(o.events) + e.n as version,
                    e.type, coalesce(e.revision, 1) as revision, e.data, o.metadata, e.subject, e.personal
@@ -71,17 +73,18 @@ begin
                    as e (type, data, revision, subject, personal, n)
              order by place) as e;
 
-    if exists (select from unnest(events) as e where e.personal is not null) then
-        raise exception using errcode = '0A000',
-            message = 'this store can''t seal personal data yet: an event must not have any';
+    if private then
+        sealed := cqrs.seal(events);
     end if;
 
     if events is not null then
         insert into cqrs.events (partition, position, id, stream, version, type, revision, data, metadata,
-                                 recorded_at, subject)
+                                 recorded_at, subject, personal)
         select e.partition, e.position, e.id, e.stream, e.version, e.type, e.revision, e.data, e.metadata,
-               e.recorded_at, e.subject
-          from unnest(events) as e;
+               e.recorded_at, e.subject, e.sealed
+          from unnest(events, sealed)
+               as e (partition, position, id, stream, version, type, revision, data, metadata,
+                     recorded_at, subject, personal, sealed);
 
         perform cqrs.move_heads(partition, array_agg(h.stream), array_agg(h.head), array_agg(h.fold))
           from unnest(streams, heads, folds) as h (stream, head, fold)

@@ -10,21 +10,33 @@ comment on function cqrs.stored_event(cqrs.events) is
     'An event as it is stored, without what is sealed.';
 
 
-create or replace function cqrs.open_event(event cqrs.events)
+create or replace function cqrs.newest_event(event cqrs.events, personal jsonb)
     returns cqrs.event language plpgsql stable set search_path = pg_catalog, pg_temp
 as $$
 declare
     opened cqrs.event     := cqrs.stored_event(event);
-    newest cqrs.new_event := row(event.type, event.data, event.revision, event.subject, null);
+    newest cqrs.new_event := row(event.type, event.data, event.revision, event.subject, personal);
 begin
     newest := cqrs.dispatch_upcast(cqrs.category_of(event.stream), newest);
 
     opened.type := newest.type;
     opened.data := newest.data;
     opened.revision := newest.revision;
+    opened.subject := newest.subject;
+    opened.personal := newest.personal;
 
     return opened;
 end $$;
+
+comment on function cqrs.newest_event(cqrs.events, jsonb) is
+    'An event in the newest shape of its data, with what is personal in it, as far as the caller may know it.';
+
+
+create or replace function cqrs.open_event(event cqrs.events)
+    returns cqrs.event language sql stable
+as $$
+    select cqrs.newest_event(event, case when event.personal is not null then cqrs.unseal(event.subject, event.personal) end)
+$$;
 
 comment on function cqrs.open_event(cqrs.events) is
     'An event as the domain sees it now, by the way that may be long.';
@@ -37,7 +49,7 @@ as $$
 $$;
 
 comment on function cqrs.opened_event(cqrs.events) is
-    'An event as the domain sees it now: in the newest shape of its data.';
+    'An event as the domain sees it now: in the newest shape of its data, with what is personal unless it was erased.';
 
 
 create or replace function cqrs.fold(stream text)

@@ -16,8 +16,7 @@ begin
              limit verify_logs.max) as s
      cross join lateral (
            select count(*) as count,
-                  json_agg(json_build_object('type', (o.event).type, 'data', (o.event).data,
-                                             'revision', (o.event).revision) order by (o.event).version)::text as events
+                  jsonb_agg(cqrs.event_to_fold(o.event) order by (o.event).version)::text as events
              from (select cqrs.opened_event(e) as event from cqrs.events as e
                     where e.partition = s.partition and e.stream = s.stream offset 0) as o) as l
      order by s.stream;

@@ -2,7 +2,7 @@
 
 \ir lib/prelude.sql
 
-select plan(16);
+select plan(14);
 
 -- "add" was recorded as {"amount"} once (revision 1), and as "plus" before that (no type "added" yet)
 
@@ -54,13 +54,5 @@ select is(statuses(add(11, 'a', 1)), '{completed}', 'then a decision');
 select is((select array_agg(row(stream, folded, state)::text order by stream) from cqrs.streams),
     array['(counter-a,3,"{""sum"": 13}")', '(counter-b,0,)'], 'is made on the new one, which is kept');
 select is(cqrs.refold('nothing'), 0::bigint, 'no stream of such a category');
-
--- what can't be sealed is not lost in silence
-
-create function toy.decide_personal(state jsonb, command cqrs.command) returns cqrs.decision language sql
-    return cqrs.accept(cqrs.event('added', '{"n": 1}', 2, 'alice', '{"name": "Alice"}'));
-select cqrs.register('counter', 'toy.decide_personal', 'toy.evolve') \g /dev/null
-select throws_ok($$ select run(add(20, 'p')) $$, '0A000', null, 'an event with personal data is refused');
-select is((select count(*) from cqrs.inbox where id = id(20)), 0::bigint, 'and nothing of it is kept');
 
 select finish();
