@@ -1,6 +1,10 @@
 package Bench::Bank;
 
-# A bank of one partition with open accounts, for those paths that change some.
+# A bank with open accounts, for those paths that change some.
+#
+#   Bench::Bank->new($stand)                     one partition, decided in SQL
+#   Bench::Bank->new($stand, partitions => 2)
+#   Bench::Bank->new($stand, handler => $file)   decided in C
 
 use v5.36;
 
@@ -14,17 +18,26 @@ our $USER     = 'bench';
 our $ACCOUNTS = 100;
 
 
-sub new($class, $stand) {
+sub new($class, $stand, %args) {
+    my $partitions = $args{partitions} // 1;
     my $self = bless {
-        stand    => $stand,
-        database => $stand->services->database(bank => 1, partitions => 1),
-        vhost    => $stand->services->vhost,
-        redis    => $stand->services->redis,
+        stand      => $stand,
+        partitions => $partitions,
+        handler    => $args{handler},
+        database   => $stand->services->database(bank => 1, partitions => $partitions),
+        vhost      => $stand->services->vhost,
+        redis      => $stand->services->redis,
     }, $class;
 
-    Bench::Program->once('store_floor', [
-        $self->store, -y => 'open', -b => '{}', -n => $ACCOUNTS, -k => $ACCOUNTS,
-    ], $stand->patience);
+    for my $partition (0 .. $partitions - 1) {
+        Bench::Program->once('store_floor', [
+            $self->store($partition), -y => 'open', -b => '{}', -n => $ACCOUNTS, -k => $ACCOUNTS,
+        ], $stand->patience);
+    }
+
+    $self->{database}->dbh->do(q{
+        select cqrs.register('account', project => 'bank.project', react => 'bank.react', notify => 'bank.notify')
+    }) if $args{handler};
 
     return $self;
 }
@@ -36,11 +49,15 @@ sub redis($self)    { return $self->{redis} }
 
 
 # The options of our programs that name its store, its broker, its accounts.
-sub store($self)  { return -d => $self->{database}->conninfo, _accounts() }
-sub broker($self) { return -a => $self->{vhost}->url, _accounts() }
+sub store($self, $partition = 0) {
+    return -d => $self->{database}->conninfo, -p => $partition, $self->_accounts;
+}
 
-sub _accounts() {
-    return -s => 'account-%ld', -r => $ACCOUNTS, -P => 1, -i => $USER;
+sub broker($self) { return -a => $self->{vhost}->url, $self->_accounts }
+
+# So many for each partition, about.
+sub _accounts($self) {
+    return -s => 'account-%ld', -r => $ACCOUNTS * $self->{partitions}, -P => $self->{partitions}, -i => $USER;
 }
 
 
@@ -54,6 +71,7 @@ sub events($self) {
 sub consumer($self) {
     my $consumer = Cqrs::Consumer->start(
         database => $self->{database}, vhost => $self->{vhost}, redis => $self->{redis},
+        args     => [ $self->{handler} ? ('--handler', $self->{handler}) : () ],
     );
 
     Cqrs::Wait::wait_until(sub {

@@ -12,6 +12,8 @@ use Time::HiRes qw(sleep time);
 
 use Cqrs::Wait;
 
+use Cqrs::Paths;
+
 use Bench::Bank;
 use Bench::Proc;
 use Bench::Program;
@@ -26,6 +28,7 @@ sub new($class, $stand) {
         stand    => $stand,
         commands => $BATCH * $BATCHES_PER_SECOND * $stand->seconds,
         ours     => Bench::Bank->new($stand),
+        handled  => Bench::Bank->new($stand, handler => Cqrs::Paths::build() . '/handlers/bank.so'),
         floor    => Bench::Bank->new($stand),
     }, $class;
 }
@@ -40,25 +43,31 @@ sub groups($self) {
         name     => 'consumer',
         of       => 'deposit',
         variants => {
-            module => sub { $self->_module },
+            module => sub { $self->_module($self->{ours}) },
+            'decided in C' => sub { $self->_module($self->{handled}) },
             $one   => sub { $self->_libpq(1) },
             $two   => sub { $self->_libpq(2) },
             $pgbench => sub { $self->_pgbench },
         },
         rows     => [
-            map { (
+            (map { (
                 { what => 'deposits/s', of => 'rate', better => 'more',
                   ours => 'module', floor => $_ },
                 { what => 'a deposit, CPU us', of => 'cpu_us', better => 'less',
                   ours => 'module', floor => $_ },
-            ) } $one, $two, $pgbench
+            ) } $one, $two, $pgbench),
+            map { (
+                { what => "deposits/s, decided in C", of => 'rate', better => 'more',
+                  ours => 'decided in C', floor => $_ },
+                { what => 'the same, CPU us', of => 'cpu_us', better => 'less',
+                  ours => 'decided in C', floor => $_ },
+            ) } 'module'
         ],
     };
 }
 
 
-sub _module($self) {
-    my $bank     = $self->{ours};
+sub _module($self, $bank) {
     my $consumer = $bank->consumer;
 
     kill 'STOP', -$consumer->pid;

@@ -34,13 +34,22 @@ sub pid($self) { return $self->{pid} }
 sub run($self, $within, %servers) {
     my $meter = Bench::Proc::meter(%servers, client => $self->{pid});
 
-    print { $self->{in} } "go\n";
-    $self->{in}->flush;
-
-    my $report = JSON::decode_json($self->_line($within));
+    $self->go;
+    my $report = $self->report($within);
 
     return { %$report, cpu_of => $meter->() };
 }
+
+
+# The same in two steps, for several that work at once.
+sub go($self) {
+    print { $self->{in} } "go\n";
+    $self->{in}->flush;
+
+    return;
+}
+
+sub report($self, $within) { return JSON::decode_json($self->_line($within)) }
 
 
 sub stop($self) {
