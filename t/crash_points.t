@@ -3,8 +3,9 @@
 # The daemon dies between any two steps of its protocols, under load, and its servers
 # die too; afterwards everything is as if nothing had happened.
 #
-# The short form passes each point once.  With CQRS_CRASHES=N (`make test-crash`) it
-# goes round until there have been N crashes, of the daemon and of its servers.
+# The short form passes each point once; the seed says whether SQL or C decides for the
+# bank.  With CQRS_CRASHES=N (`make test-crash`) it goes round until there have been N
+# crashes, of the daemon and of its servers, and SQL and C take turns.
 
 use strict;
 use warnings;
@@ -14,6 +15,7 @@ use lib 't/lib';
 use List::Util qw(shuffle);
 use Test::More;
 
+use Cqrs::Bank;
 use Cqrs::Consumer;
 use Cqrs::Crash;
 use Cqrs::Invariants;
@@ -36,6 +38,8 @@ my $crash    = Cqrs::Crash->new;
 my %happened;
 my $total = 0;
 
+my $form     = Cqrs::Bank::any;
+Cqrs::Bank::decided_in($database, $form);
 my $consumer = start();
 my $invariants = Cqrs::Invariants->new(
     database => $database, vhost => $vhost, redis => $redis, partitions => PARTITIONS);
@@ -46,8 +50,8 @@ my @ids;
 
 my $round = 0;
 do {
-    $round++;
-    subtest "round $round" => sub { round() };
+    take_turns() if $round++;
+    subtest "round $round, the bank decided in $form" => sub { round() };
 } while ($total < $crashes && Test::More->builder->is_passing);
 
 $load->stop;
@@ -64,8 +68,17 @@ done_testing;
 sub start {
     return Cqrs::Consumer->start(
         database => $database, vhost => $vhost, redis => $redis, environment => $crash->environment,
-        args     => [ '--batch', 8 ],
+        args     => [ '--batch', 8, Cqrs::Bank::arguments($form) ],
     );
+}
+
+
+# Each goes on with the states that the other has left.
+sub take_turns {
+    is($consumer->stop, 0, "the daemon leaves after a round in $form");
+    $form = Cqrs::Bank::other($form);
+    Cqrs::Bank::decided_in($database, $form);
+    $consumer = start();
 }
 
 

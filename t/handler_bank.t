@@ -9,13 +9,11 @@ use warnings;
 use JSON ();
 use Test::More;
 
+use Cqrs::Bank;
 use Cqrs::Commands;
 use Cqrs::Consumer;
-use Cqrs::Paths;
 use Cqrs::Services;
 use Cqrs::Wait qw(wait_until);
-
-my $bank = Cqrs::Paths::build() . '/handlers/bank.so';
 
 my $services = Cqrs::Services->get;
 my $database = $services->database(bank => 1, partitions => 1);
@@ -24,9 +22,7 @@ my $redis    = $services->redis;
 my $json     = JSON->new;
 my $user     = "handler-$$";
 
-$database->dbh->do(<<'EOS');
-select cqrs.register('account', project => 'bank.project', react => 'bank.react', notify => 'bank.notify')
-EOS
+Cqrs::Bank::decided_in($database, 'C');
 
 my $commands = Cqrs::Commands->new(
     database => $database, vhost => $vhost, partitions => 1, user => $user,
@@ -37,7 +33,7 @@ sub start {
 
     my $consumer = Cqrs::Consumer->start(
         database => $database, vhost => $vhost, redis => $redis,
-        args => [ '--handler', $bank, @args ],
+        args => [ Cqrs::Bank::arguments('C'), @args ],
     );
     $commands->ready;
 
@@ -199,7 +195,7 @@ is(outcome($behind)->{code}, 'stream-held', '... because the stream is held');
 is(scalar(grep { $commands->status($_) ne 'completed' } @good), 0, 'the others are executed');
 is($database->value(q{select string_agg(distinct version::text, ' ') from cqrs.streams where stream like 'account-new-%'}), '2',
     '... once');
-$database->value(q{select cqrs.register('account', project => 'bank.project', tables => '{accounts, transactions}', react => 'bank.react', notify => 'bank.notify')});
+Cqrs::Bank::decided_in($database, 'C');
 
 
 # Two daemons: the one that takes over knows nothing yet, and the other one,

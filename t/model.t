@@ -1,7 +1,8 @@
 #!/usr/bin/perl
 
 # Random commands in random order, and a model that says beforehand what must come of
-# each: thousands by several sessions at the store, some hundred through the daemon.
+# each: thousands by several sessions at the store, some hundred through the daemon,
+# where the seed says whether SQL or C decides for the bank.
 #
 # A failure names the step and the seed; the same CQRS_SEED goes the same way.
 # CQRS_STEPS sets how many steps.
@@ -16,10 +17,12 @@ use JSON ();
 use Test::More;
 
 use Cqrs::Amqp;
+use Cqrs::Bank;
 use Cqrs::Commands;
 use Cqrs::Consumer;
 use Cqrs::Invariants;
 use Cqrs::Model;
+use Cqrs::Paths qw(build);
 use Cqrs::Services;
 use Cqrs::Wait qw(wait_until);
 
@@ -445,10 +448,12 @@ sub through_the_daemon {
     my $database = $services->database(bank => 1, partitions => PARTITIONS);
     my $vhost    = $services->vhost;
     my $redis    = $services->redis;
-    $database->dbh->do($_) for Cqrs::Model::domain();
+    my $form     = Cqrs::Bank::any;
+    my ($poison, @handler) = poisonous($database, $form);
+    note("the bank is decided in $form");
 
     my $model = Cqrs::Model->new(partitions => PARTITIONS, accounts => 60, user => "model-$$-");
-    my @arguments = (database => $database, vhost => $vhost, redis => $redis);
+    my @arguments = (database => $database, vhost => $vhost, redis => $redis, args => \@handler);
     my $consumer = Cqrs::Consumer->start(@arguments);
     my $invariants = Cqrs::Invariants->new(@arguments, partitions => PARTITIONS);
 
@@ -472,7 +477,7 @@ sub through_the_daemon {
                 $json->encode($command->{data}));
 
             my $expected = $model->predict($command);
-            if (defined $expected->{fails}) { $model->park($command, 'XX999') }
+            if (defined $expected->{fails}) { $model->park($command, $poison) }
             else                            { $model->commit($expected) }
         }
     }
@@ -494,4 +499,18 @@ sub through_the_daemon {
     $invariants->check_queues;
 
     is($consumer->stop, 0, 'SIGTERM: the daemon leaves');
+}
+
+
+# What fails for a poisoned command is parked with this code; arguments of the daemon.
+sub poisonous {
+    my ($database, $form) = @_;
+
+    if ($form eq 'SQL') {
+        $database->dbh->do($_) for Cqrs::Model::domain();
+        return 'XX999';
+    }
+    Cqrs::Bank::decided_in($database, $form);
+
+    return ('handler-failed', Cqrs::Bank::arguments($form, build() . '/t/handlers/poisoned.so'));
 }
