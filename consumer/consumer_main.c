@@ -6,6 +6,7 @@
 /* cqrs-consumer: finds the command that was given, and runs it. */
 
 #include "consumer_dead.h"
+#include "consumer_erase.h"
 #include "consumer_init.h"
 #include "consumer_master.h"
 #include "consumer_options.h"
@@ -45,6 +46,7 @@ static const consumer_main_command_t  consumer_main_commands[] = {
     { "dead", "discard", "an id or a place", consumer_dead_discard },
     { "rebuild", NULL, "the name of a projection", consumer_rebuild_run },
     { "verify", NULL, NULL, consumer_verify_run },
+    { "erase", NULL, "a subject", consumer_erase_run },
     { NULL, NULL, NULL, NULL }
 };
 
@@ -59,6 +61,7 @@ static const char  consumer_main_help[] =
 "  spec   FOLDER: asks the handlers what its fixtures (*.json) say they do\n"
 "  rebuild NAME: makes the tables of a projection anew, while all goes on\n"
 "  verify checks the store, says what is wrong, and then exits with 1\n"
+"  erase  SUBJECT: makes all unreadable that is personal of it\n"
 "\n"
 "Options, and the variables that stand for them:\n"
 "  --postgres CONNINFO  CQRS_POSTGRES    as libpq takes it (PGHOST...)\n"

@@ -89,13 +89,21 @@ static const char *consumer_rebuild_time(uint64_t msec, char *text,
 int
 consumer_rebuild_run(const consumer_options_t *options)
 {
+    return consumer_rebuild_projection(options, options->words[0]);
+}
+
+
+int
+consumer_rebuild_projection(const consumer_options_t *options,
+    const char *name)
+{
     int                 rc;
     char                text[32];
     consumer_rebuild_t  rb;
 
     memset(&rb, 0, sizeof(rb));
 
-    rb.name = options->words[0];
+    rb.name = name;
     rb.terminal = (isatty(STDOUT_FILENO) == 1);
     rb.backoff.min = CONSUMER_REBUILD_RETRY_MIN;
     rb.backoff.max = CONSUMER_REBUILD_RETRY_MAX;

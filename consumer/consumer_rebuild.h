@@ -14,6 +14,8 @@
 
 /* Builds the projection that is named anew; returns the exit status. */
 int consumer_rebuild_run(const consumer_options_t *options);
+int consumer_rebuild_projection(const consumer_options_t *options,
+    const char *name);
 
 
 #endif /* CONSUMER_REBUILD_H */

@@ -37,6 +37,27 @@ for my $number ('0', '-1', '1.5', 'many', '1000') {
 }
 
 
+# --- by whom, and beside what ---
+
+{
+    my $other = $services->database(install => 0);
+    my $owner = "owner_$$";
+
+    $other->dbh->do("create role $owner login");
+    $other->dbh->do("grant create on database ${\ $other->name } to $owner");
+    $other->dbh->do('create extension pgcrypto schema public');
+
+    is(output('psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-d', $other->conninfo($owner), '-f', $install), '',
+        'whoever may make schemas may install it, also where pgcrypto is already, in another schema');
+    is($other->value(q{select cqrs.open_with(k, cqrs.seal_with(k, 1, '{"n": 1}')) from cqrs.new_key() as k}), '{"n": 1}',
+        'which is then used');
+
+    $other->dbh->do("drop owned by $owner");
+    $other->dbh->do("drop role $owner");
+    $other->drop;
+}
+
+
 # --- again, with data in it ---
 
 $database->run(root() . '/examples/bank/sql/install.sql');

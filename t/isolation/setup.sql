@@ -18,7 +18,7 @@ begin
                  where c.relkind in ('r', 'p') and not c.relispartition
                    and c.relnamespace in ('cqrs'::regnamespace, 'bank'::regnamespace)
                    and c.relname in ('events', 'streams', 'inbox', 'notifications', 'parked', 'checkpoints',
-                                     'accounts', 'transactions')
+                                     'subjects', 'subject_streams', 'accounts', 'transactions')
     loop
         execute format('truncate %s restart identity', name);
     end loop;
@@ -60,6 +60,40 @@ begin
 end $$;
 
 
+-- A category whose events say something personal of those who are met.  Person f is in
+-- partition 0, person a in 1.  An asynchronous projection keeps what was said.
+
+create table isolation.known (stream text, version bigint, name text);
+
+create function isolation.know(events cqrs.event[]) returns void language plpgsql as $$
+begin
+    insert into known select e.stream, e.version, e.personal->>'name' from unnest(events) as e;
+end $$;
+
+create function isolation.forget(subject text) returns void language sql as $$
+    update isolation.known as k set name = null
+      from cqrs.events as e
+     where e.stream = k.stream and e.version = k.version and e.subject = $1
+$$;
+
+create function isolation.decide_person(state jsonb, command cqrs.command) returns cqrs.decision language sql
+    return cqrs.accept(variadic array(
+        select cqrs.event('met', '{}', 1, m.subject, pg_catalog.jsonb_build_object('name', 'name of ' || m.subject))
+          from pg_catalog.jsonb_array_elements_text(command.data->'whom') as m (subject)));
+
+create function isolation.evolve_person(state jsonb, event cqrs.new_event) returns jsonb language sql
+    return coalesce(state, '[]') || pg_catalog.jsonb_build_array(event.personal->'name');
+
+create procedure isolation.reset_people() language plpgsql as $$
+begin
+    perform cqrs.unregister('person');
+    perform cqrs.unregister_projection('known');
+    truncate isolation.known;
+    perform cqrs.register('person', 'isolation.decide_person', 'isolation.evolve_person', forget => 'isolation.forget');
+    call isolation.reset();
+    perform cqrs.register_projection('known', 'isolation.know', '{known}', '{person}', 'async');
+end $$;
+
 create function isolation.id(number integer) returns uuid language sql immutable
     return pg_catalog.format('00000000-0000-8000-8000-%s', pg_catalog.lpad(number::text, 12, '0'))::uuid;
 
@@ -73,6 +107,10 @@ create function isolation.command(n integer, account text, type text, amount num
     return pg_catalog.jsonb_build_object('id', isolation.id(n), 'stream', 'account-' || account, 'type', type,
         'data', pg_catalog.jsonb_build_object('amount', amount), 'user', 'alice',
         'expected_version', expected_version);
+
+create function isolation.meet(n integer, person text, variadic whom text[]) returns jsonb language sql immutable
+    return pg_catalog.jsonb_build_object('id', isolation.id(n), 'stream', 'person-' || person, 'type', 'meet',
+        'data', pg_catalog.jsonb_build_object('whom', whom), 'user', 'alice');
 
 -- By the partition of the first command.
 create function isolation.execute(epoch bigint, variadic commands jsonb[])
@@ -99,6 +137,20 @@ select s.stream, s.version, s.state->>'balance' as folded, a.balance as projecte
   from cqrs.streams as s
   left join bank.accounts as a on a.id = substr(s.stream, 9)
  order by 1;
+
+-- What can be read of the events, their states, and what the projection keeps of them.
+create view isolation.people as
+select e.stream, e.version, e.subject, cqrs.generation_of(e.personal) as generation,
+       cqrs.unseal(e.subject, e.personal)->>'name' as opened,
+       case when s.folded = s.version then s.state->>(e.version::integer - 1) end as folded, k.name as projected
+  from cqrs.events as e
+  join cqrs.streams as s on s.stream = e.stream
+  left join isolation.known as k on k.stream = e.stream and k.version = e.version
+ where e.subject is not null
+ order by 1, 2;
+
+create view isolation.keys as
+select s.subject, s.generation, s.key is null as erased from cqrs.subjects as s order by 1;
 
 create view isolation.outcomes as
 select right(i.id::text, 2) as command, i.status, i.version, i.code from cqrs.inbox as i order by 1;
