@@ -70,6 +70,24 @@ for my $case (
     like($text, qr/^not ok 1 - wrong\.json: wrong$/m, '... and named');
 }
 
+for my $case (
+    [ 1, 'what is personal',                '"subject": "s3", "personal": {"name": "Bob"}, "revision": 1' ],
+    [ 0, 'something else that is personal', '"subject": "s3", "personal": {"name": "Eve"}' ],
+    [ 0, 'nothing personal',                '"subject": "s3", "personal": null' ],
+    [ 0, 'another subject',                 '"subject": "s4", "personal": {"name": "Bob"}' ],
+    [ 0, 'another revision',                '"subject": "s3", "personal": {"name": "Bob"}, "revision": 2' ],
+) {
+    my ($right, $name, $members) = @$case;
+    spew("$dir/wrong.json", qq({"name": "person", "given": [)
+        . q({"type": "met", "data": {}, "subject": "s1", "personal": {"name": "Ada"}},)
+        . q({"type": "met", "data": {}, "subject": "s2", "personal": null}],)
+        . q("when": {"stream": "person-1", "type": "meet", "data": {"subject": "s3", "name": "Bob"}},)
+        . qq("then": {"events": [{"type": "met", "data": {}, $members}]}, "state": {"s1": "Ada", "s2": null, "s3": "Bob"}}));
+
+    ($status, $text) = run_with('spec', $dir, '--handler', "$tests/person.so");
+    is($status, $right ? 0 : 1, "a fixture that expects $name, where something was erased") or diag($text);
+}
+
 spew("$dir/wrong.json", '[');
 ($status, $text) = run_with('spec', $dir, '--handler', $bank);
 is($status, 1, 'a fixture that is no JSON fails');

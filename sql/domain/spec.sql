@@ -39,6 +39,7 @@ begin
     if decision.code is null then
         foreach event in array decision.events loop
             state := cqrs.dispatch_evolve(category, state, event);
+            fault := coalesce(fault, '22023 ' || cqrs.personal_fault(command.stream, event.type, event.subject, event.personal));
         end loop;
     end if;
 
@@ -83,7 +84,11 @@ begin
 
         found := found || array_remove(array[
             case when one.type is distinct from other.type then format('the type of event %s', n) end,
-            case when one.data is distinct from other.data then format('the data of event %s', n) end], null);
+            case when one.data is distinct from other.data then format('the data of event %s', n) end,
+            case when one.revision is distinct from other.revision then format('the revision of event %s', n) end,
+            case when one.subject is distinct from other.subject then format('the subject of event %s', n) end,
+            case when one.personal is distinct from other.personal then format('what is personal in event %s', n) end],
+            null);
     end loop;
 
     if wanted <> there then
@@ -109,7 +114,9 @@ comment on function cqrs.spec_lines(text, text) is
 
 create or replace function cqrs.spec_events(events cqrs.new_event[])
     returns text language sql immutable
-    return (select string_agg(concat_ws(' ', e.type, e.data), e'\n') from unnest(events) as e);
+    return (select string_agg(concat_ws(' ', e.type, e.data, 'revision ' || nullif(e.revision, 1), 'of ' || e.subject,
+                                        e.personal), e'\n')
+              from unnest(events) as e);
 
 comment on function cqrs.spec_events(cqrs.new_event[]) is
     'Events for people, one a line.';
@@ -239,10 +246,12 @@ begin
             message = format('spec "%s": %s is not an array of events', name, part);
     end if;
 
-    perform cqrs.spec_members(name, format('event %s of %s', e.n, part), e.event, 'type', 'data')
+    perform cqrs.spec_members(name, format('event %s of %s', e.n, part), e.event, 'type', 'data', 'revision', 'subject',
+                              'personal')
        from jsonb_array_elements(events) with ordinality as e (event, n);
 
-    return array(select cqrs.event(e.event->>'type', e.event->'data')
+    return array(select cqrs.event(e.event->>'type', e.event->'data', (e.event->>'revision')::integer,
+                                   e.event->>'subject', nullif(e.event->'personal', 'null'))
                    from jsonb_array_elements(events) with ordinality as e (event, n)
                   order by e.n);
 end $$;

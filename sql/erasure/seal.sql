@@ -1,3 +1,16 @@
+create or replace function cqrs.personal_fault(stream text, type text, subject text, personal jsonb)
+    returns text language sql immutable parallel safe
+    return case
+        when personal is null then null
+        when coalesce(subject, '') = '' then format('event %s of stream %s has personal data, but no subject', type, stream)
+        when jsonb_typeof(personal) <> 'object' then
+            format('event %s of stream %s has personal data, but it is no object', type, stream)
+    end;
+
+comment on function cqrs.personal_fault(text, text, text, jsonb) is
+    'Why what is personal in an event can''t be sealed; null: it can, or nothing is.';
+
+
 -- Only called where there is something personal: other batches know nothing of keys.
 --
 -- Two batches may want a key for the same subject at once: the second waits for the
@@ -17,12 +30,7 @@ as $$
 declare
     fault text;
 begin
-    select format('event %s of stream %s has personal data, but %s', e.type, e.stream,
-                  case when coalesce(e.subject, '') = '' then 'no subject' else 'it is no object' end)
-      into fault
-      from unnest(events) as e
-     where e.personal is not null and (coalesce(e.subject, '') = '' or jsonb_typeof(e.personal) <> 'object')
-     limit 1;
+    select min(cqrs.personal_fault(e.stream, e.type, e.subject, e.personal)) into fault from unnest(events) as e;
 
     if fault is not null then
         raise exception using errcode = '22023', message = fault;

@@ -2,7 +2,7 @@
 
 \ir lib/prelude.sql
 
-select plan(46);
+select plan(57);
 
 -- "meet" says something personal of somebody; the last name that was heard is kept
 
@@ -126,6 +126,30 @@ select is((select array_agg(cqrs.generation_of(personal) order by position) from
 select is(wrong(), null, 'and all agrees');
 select is((select streams from cqrs.erase('p1')), 2::bigint, 'it is erased again');
 select is(names(), '{NULL,Hopper,NULL,NULL,NULL,NULL,NULL,NULL}', 'with the same effect');
+
+
+-- said in examples
+
+select cqrs.spec('counter', '{"name": "events of an example may be erased", "given": [
+    {"type": "met", "data": {"n": 1}, "subject": "p1", "personal": {"name": "Ada"}},
+    {"type": "met", "data": {"n": 1}, "subject": "p2", "personal": null}],
+    "when": {"type": "meet", "data": {"subject": "p3", "personal": {"name": "Bob"}}},
+    "then": {"events": [{"type": "met", "data": {"n": 1}, "revision": 1, "subject": "p3", "personal": {"name": "Bob"}}]},
+    "state": {"n": 3, "name": "Bob"}}');
+
+create function differs(title text, event cqrs.new_event, what text) returns setof text language sql as $$
+    select check_test(cqrs.spec(title, 'counter', null, cqrs.new_command(null, 'meet', '{"subject": "p3", "personal": {"name": "Bob"}}'),
+                                cqrs.accept(event)), false, title, title, format(
+        $d$     given: nothing
+      when: meet {"subject": "p3", "personal": {"name": "Bob"}}
+  expected: %s
+       got: met {"n": 1} of p3 {"name": "Bob"}
+   differs: %s$d$, cqrs.spec_events(array[event]), what), true) $$;
+select differs('another subject', cqrs.event('met', '{"n": 1}', 1, 'p4', '{"name": "Bob"}'), 'the subject of event 1');
+select differs('nothing personal', cqrs.event('met', '{"n": 1}', 1, 'p3'), 'what is personal in event 1');
+select differs('another revision', cqrs.event('met', '{"n": 1}', 2, 'p3', '{"name": "Bob"}'), 'the revision of event 1');
+select is(c.fault, '22023 event met of stream counter-1 has personal data, but no subject', 'what the store would refuse is a fault')
+  from cqrs.spec_run('counter', null, cqrs.new_command('counter-1', 'meet', '{"personal": {}}')) as c;
 
 
 -- an older shape, in which the name was no personal data yet
