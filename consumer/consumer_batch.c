@@ -48,7 +48,6 @@ static consumer_batch_status_e consumer_batch_suspect(consumer_batch_t *b,
 static const char *consumer_batch_code(const char *sqlstate);
 static consumer_batch_status_e consumer_batch_park(consumer_batch_t *b,
     unsigned times, PGresult **res, size_t *done);
-static consumer_batch_status_e consumer_batch_status(consumer_pg_status_e rc);
 static void consumer_batch_report(consumer_batch_t *b, const PGresult *res,
     size_t count);
 
@@ -630,7 +629,7 @@ consumer_batch_refuse(consumer_batch_t *b, PGresult **res)
 }
 
 
-static consumer_batch_status_e
+consumer_batch_status_e
 consumer_batch_status(consumer_pg_status_e rc)
 {
     switch (rc) {

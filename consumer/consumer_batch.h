@@ -90,5 +90,8 @@ consumer_batch_status_e consumer_batch_execute(consumer_batch_t *b,
 consumer_batch_status_e consumer_batch_refuse(consumer_batch_t *b,
     PGresult **res);
 
+/* What a failure of the store means for a batch. */
+consumer_batch_status_e consumer_batch_status(consumer_pg_status_e rc);
+
 
 #endif /* CONSUMER_BATCH_H */

@@ -135,6 +135,26 @@ consumer_command_parse(consumer_command_t *command, unsigned partition,
 }
 
 
+int
+consumer_command_parked(consumer_command_t *command, const char *id,
+    const char *stream, const char *text)
+{
+    memset(command, 0, sizeof(*command));
+
+    command->text = strdup(text);
+    if (command->text == NULL) {
+        return -1;
+    }
+
+    command->len = strlen(text);
+    command->handler = consumer_handler_find(stream, strlen(stream));
+
+    snprintf(command->id, sizeof(command->id), "%s", id);
+
+    return 0;
+}
+
+
 void
 consumer_command_cleanup(consumer_command_t *command)
 {

@@ -48,6 +48,11 @@ typedef struct {
  */
 int consumer_command_init(consumer_command_t *command,
     amqp_envelope_t *message, unsigned partition, unsigned partitions);
+
+/* One that was parked; the text is for cqrs.execute().  -1: no memory. */
+int consumer_command_parked(consumer_command_t *command, const char *id,
+    const char *stream, const char *text);
+
 void consumer_command_cleanup(consumer_command_t *command);
 
 /* Refuses it; the reason is a clause such as "it has no stream". */

@@ -74,14 +74,9 @@ consumer_dead_list(const consumer_options_t *options)
     if (rc == -1) {
         consumer_dead_failed(&amqp);
 
-    } else if (options->json) {
-        consumer_table_json(rows);
-
-    } else if (json_array_size(rows)) {
-        consumer_table_print(rows, consumer_dead_columns);
-
     } else {
-        puts("There are no dead letters.");
+        consumer_table_list(rows, consumer_dead_columns,
+                            "There are no dead letters.", options->json);
     }
 
     json_decref(rows);
@@ -163,30 +158,14 @@ static int
 consumer_dead_print(const consumer_options_t *options, consumer_amqp_t *amqp,
     consumer_dead_letter_t *letter)
 {
-    json_t  *object, *body;
+    json_t  *object;
 
     (void) amqp;
 
     object = consumer_dead_letter_json(letter, 1);
 
-    if (options->json) {
-        consumer_table_json(object);
-        json_decref(object);
-        return 0;
-    }
+    consumer_table_show(object, options->json);
 
-    body = json_incref(json_object_get(object, "body"));
-    json_object_del(object, "body");
-
-    consumer_table_members(object);
-
-    if (body) {
-        putchar('\n');
-        consumer_table_lines(json_string_value(body),
-                             json_string_length(body));
-    }
-
-    json_decref(body);
     json_decref(object);
 
     return 0;

@@ -10,6 +10,7 @@
 #include "consumer_init.h"
 #include "consumer_master.h"
 #include "consumer_options.h"
+#include "consumer_parked.h"
 #include "consumer_process.h"
 #include "consumer_rebuild.h"
 #include "consumer_spec.h"
@@ -25,6 +26,7 @@ typedef struct {
     const char   *verb;            /* the word after it; NULL: it has none */
     const char   *argument;        /* what is to follow; NULL: nothing */
     int         (*run)(const consumer_options_t *options);
+    unsigned      all:1;           /* "--all" stands for it, too */
 } consumer_main_command_t;
 
 
@@ -37,17 +39,22 @@ static void consumer_main_verbs(const char *name);
 /* Those of one name stand together. */
 
 static const consumer_main_command_t  consumer_main_commands[] = {
-    { "run", NULL, NULL, consumer_master_run },
-    { "init", NULL, NULL, consumer_init_run },
-    { "spec", NULL, "a folder of fixtures", consumer_spec_run },
-    { "dead", "list", NULL, consumer_dead_list },
-    { "dead", "show", "an id or a place", consumer_dead_show },
-    { "dead", "retry", "an id or a place", consumer_dead_retry },
-    { "dead", "discard", "an id or a place", consumer_dead_discard },
-    { "rebuild", NULL, "the name of a projection", consumer_rebuild_run },
-    { "verify", NULL, NULL, consumer_verify_run },
-    { "erase", NULL, "a subject", consumer_erase_run },
-    { NULL, NULL, NULL, NULL }
+    { "run", NULL, NULL, consumer_master_run, 0 },
+    { "init", NULL, NULL, consumer_init_run, 0 },
+    { "spec", NULL, "a folder of fixtures", consumer_spec_run, 0 },
+    { "dead", "list", NULL, consumer_dead_list, 0 },
+    { "dead", "show", "an id or a place", consumer_dead_show, 0 },
+    { "dead", "retry", "an id or a place", consumer_dead_retry, 0 },
+    { "dead", "discard", "an id or a place", consumer_dead_discard, 0 },
+    { "parked", "list", NULL, consumer_parked_list, 0 },
+    { "parked", "show", "an id", consumer_parked_show, 0 },
+    { "parked", "retry", "a stream, an id or --all", consumer_parked_retry,
+      1 },
+    { "parked", "discard", "an id", consumer_parked_discard, 0 },
+    { "rebuild", NULL, "the name of a projection", consumer_rebuild_run, 0 },
+    { "verify", NULL, NULL, consumer_verify_run, 0 },
+    { "erase", NULL, "a subject", consumer_erase_run, 0 },
+    { NULL, NULL, NULL, NULL, 0 }
 };
 
 
@@ -58,6 +65,8 @@ static const char  consumer_main_help[] =
 "  run    executes commands, relays events, notifies users (the default)\n"
 "  init   installs the event store in the database, again without harm\n"
 "  dead   list, or show, retry, discard ID or PLACE: the dead letters\n"
+"  parked list, or show, discard ID, retry STREAM, ID or --all: commands\n"
+"         that failed, and those that wait behind them\n"
 "  spec   FOLDER: asks the handlers what its fixtures (*.json) say they do\n"
 "  rebuild NAME: makes the tables of a projection anew, while all goes on\n"
 "  verify checks the store, says what is wrong, and then exits with 1\n"
@@ -82,6 +91,7 @@ static const char  consumer_main_help[] =
 "  --handler-timeout S  CQRS_HANDLER_TIMEOUT  for one command (10)\n"
 "  --cache N            CQRS_CACHE       states kept by each worker (10000)\n"
 "  --json               answers for programs\n"
+"  --all                for parked retry\n"
 "  --help, --version\n";
 
 
@@ -123,6 +133,7 @@ main(int argc, char *const *argv)
 static int
 consumer_main_run(consumer_options_t *options)
 {
+    size_t                          nwords;
     const char                     *blank, *verb;
     const consumer_main_command_t  *command;
 
@@ -131,7 +142,9 @@ consumer_main_run(consumer_options_t *options)
         return CONSUMER_EXIT_USAGE;
     }
 
-    if (command->argument && options->nwords == 0) {
+    nwords = (command->argument && !(command->all && options->all)) ? 1 : 0;
+
+    if (options->nwords < nwords) {
         blank = command->verb ? " " : "";
         verb = command->verb ? command->verb : "";
 
@@ -140,9 +153,9 @@ consumer_main_run(consumer_options_t *options)
         return CONSUMER_EXIT_USAGE;
     }
 
-    if (options->nwords > (command->argument ? 1 : 0)) {
+    if (options->nwords > nwords) {
         fprintf(stderr, "cqrs-consumer: \"%s\" is one argument too many\n",
-                options->words[command->argument ? 1 : 0]);
+                options->words[nwords]);
         return CONSUMER_EXIT_USAGE;
     }
 

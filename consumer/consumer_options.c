@@ -53,6 +53,8 @@ static int consumer_options_log_level(consumer_options_t *options,
     const char *name, const char *value);
 static int consumer_options_json(consumer_options_t *options,
     const char *name, const char *value);
+static int consumer_options_all(consumer_options_t *options,
+    const char *name, const char *value);
 static int consumer_options_inbox_days(consumer_options_t *options,
     const char *name, const char *value);
 static int consumer_options_notification_days(consumer_options_t *options,
@@ -79,7 +81,8 @@ static const consumer_option_t  consumer_options[] = {
     { "notification-retention", "CQRS_NOTIFICATION_RETENTION",
       consumer_options_notification_days },
     { "log-level",  "CQRS_LOG_LEVEL",  consumer_options_log_level },
-    { "json",       NULL,              consumer_options_json }
+    { "json",       NULL,              consumer_options_json },
+    { "all",        NULL,              consumer_options_all }
 };
 
 #define CONSUMER_NOPTIONS                                                     \
@@ -454,6 +457,19 @@ consumer_options_json(consumer_options_t *options, const char *name,
     (void) value;
 
     options->json = 1;
+
+    return 0;
+}
+
+
+static int
+consumer_options_all(consumer_options_t *options, const char *name,
+    const char *value)
+{
+    (void) name;
+    (void) value;
+
+    options->all = 1;
 
     return 0;
 }

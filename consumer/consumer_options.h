@@ -52,6 +52,7 @@ typedef struct {
     unsigned               notification_days;
     consumer_log_level_e   log_level;
     unsigned               json:1;         /* answers are for programs */
+    unsigned               all:1;          /* what is to be done is for all */
 } consumer_options_t;
 
 

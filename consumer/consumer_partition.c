@@ -22,6 +22,7 @@
 #include "consumer_notifier.h"
 #include "consumer_pg.h"
 #include "consumer_process.h"
+#include "consumer_release.h"
 #include "consumer_share.h"
 #include "consumer_topology.h"
 #include "consumer_worker.h"
@@ -48,6 +49,7 @@ typedef struct {
     consumer_amqp_t           amqp;
     consumer_publisher_t      letters;     /* dead ones go out here */
     consumer_batch_t          batch;
+    consumer_release_t        release;     /* parked ones come back here */
     consumer_notifier_t       notifier;
     consumer_share_t          share;
     consumer_backoff_t        backoff;
@@ -68,11 +70,18 @@ static void consumer_partition_take(consumer_partition_t *p,
 static void consumer_partition_pause(consumer_partition_t *p,
     const char *who, const char *why);
 static int consumer_partition_work(consumer_partition_t *p);
+static int consumer_partition_status(consumer_partition_t *p,
+    consumer_batch_status_e rc);
 static consumer_batch_status_e consumer_partition_execute(
     consumer_partition_t *p);
+static consumer_batch_status_e consumer_partition_own(
+    consumer_partition_t *p);
+static int consumer_partition_parked(consumer_partition_t *p);
 static consumer_batch_status_e consumer_partition_refuse(
     consumer_partition_t *p);
 static consumer_pg_status_e consumer_partition_claim(consumer_partition_t *p);
+static void consumer_partition_committed(consumer_partition_t *p,
+    const PGresult *res);
 static void consumer_partition_done(consumer_partition_t *p,
     const PGresult *res, size_t done);
 static int consumer_partition_free(consumer_partition_t *p);
@@ -116,7 +125,7 @@ consumer_partition_run(const consumer_worker_t *worker)
         idle = consumer_notifier_due(&p.notifier, CONSUMER_PARTITION_IDLE);
         idle = consumer_share_due(&p.share, idle);
 
-        consumer_partition_wait(&p, p.batch.n ? 0 : idle);
+        consumer_partition_wait(&p, p.batch.n || p.share.released ? 0 : idle);
 
         if (p.lost) {
             consumer_partition_pause(&p, "rabbitmq", p.amqp.error);
@@ -137,6 +146,12 @@ consumer_partition_run(const consumer_worker_t *worker)
 
         if (rc == CONSUMER_EXIT_OK && p.amqp.conn) {
             rc = consumer_partition_share(&p);
+        }
+
+        if (p.share.released && rc == CONSUMER_EXIT_OK && p.amqp.conn
+            && !consumer_terminated())
+        {
+            rc = consumer_partition_parked(&p);
         }
     }
 
@@ -169,8 +184,14 @@ consumer_partition_init(consumer_partition_t *p,
                            worker->options->redis);
     consumer_share_init(&p->share, &p->pg, worker);
 
-    return consumer_batch_init(&p->batch, &p->pg, worker->partition,
-                               worker->options, worker->crashes);
+    if (consumer_batch_init(&p->batch, &p->pg, worker->partition,
+                            worker->options, worker->crashes)
+        != 0)
+    {
+        return -1;
+    }
+
+    return consumer_release_init(&p->release, &p->pg, worker);
 }
 
 
@@ -189,6 +210,7 @@ consumer_partition_cleanup(consumer_partition_t *p)
     consumer_share_leave(&p->share);
 
     consumer_notifier_cleanup(&p->notifier);
+    consumer_release_cleanup(&p->release);
     consumer_batch_cleanup(&p->batch);
     consumer_pg_cleanup(&p->pg);
 }
@@ -232,9 +254,11 @@ consumer_partition_release(consumer_partition_t *p)
 {
     consumer_amqp_drop(&p->amqp);
     consumer_batch_clear(&p->batch);
+    consumer_release_clear(&p->release);
     consumer_notifier_release(&p->notifier);
 
     p->batch.epoch[0] = '\0';
+    p->share.released = 0;
     p->lost = 0;
 }
 
@@ -377,6 +401,13 @@ consumer_partition_work(consumer_partition_t *p)
         rc = consumer_partition_refuse(p);
     }
 
+    return consumer_partition_status(p, rc);
+}
+
+
+static int
+consumer_partition_status(consumer_partition_t *p, consumer_batch_status_e rc)
+{
     switch (rc) {
 
     case CONSUMER_BATCH_DONE:
@@ -399,24 +430,12 @@ consumer_partition_execute(consumer_partition_t *p)
 {
     size_t                    done;
     PGresult                 *res;
-    consumer_pg_status_e      status;
     consumer_batch_status_e   rc;
 
-    if (p->batch.epoch[0] == '\0') {
+    rc = consumer_partition_own(p);
 
-        status = consumer_partition_claim(p);
-
-        if (status == CONSUMER_PG_FENCED) {
-            return CONSUMER_BATCH_FENCED;
-        }
-
-        if (status == CONSUMER_PG_WRONG) {
-            return CONSUMER_BATCH_WRONG;
-        }
-
-        if (status != CONSUMER_PG_OK) {
-            return CONSUMER_BATCH_AGAIN;
-        }
+    if (rc != CONSUMER_BATCH_DONE) {
+        return rc;
     }
 
     rc = consumer_batch_execute(&p->batch, &res, &done);
@@ -427,6 +446,71 @@ consumer_partition_execute(consumer_partition_t *p)
     }
 
     return rc;
+}
+
+
+static consumer_batch_status_e
+consumer_partition_own(consumer_partition_t *p)
+{
+    if (p->batch.epoch[0]) {
+        return CONSUMER_BATCH_DONE;
+    }
+
+    return consumer_batch_status(consumer_partition_claim(p));
+}
+
+
+/*
+ * All that was read, which is more than goes into a batch of new ones: so they
+ * get less, even if all that is new is for a held stream and goes behind them.
+ */
+
+static int
+consumer_partition_parked(consumer_partition_t *p)
+{
+    size_t                    done;
+    PGresult                 *res;
+    consumer_batch_t         *b;
+    consumer_batch_status_e   rc;
+
+    b = &p->release.batch;
+
+    rc = consumer_partition_own(p);
+
+    if (rc == CONSUMER_BATCH_DONE) {
+        rc = consumer_release_read(&p->release, p->batch.epoch);
+    }
+
+    if (rc == CONSUMER_BATCH_DONE && b->n == 0) {
+        p->share.released = 0;
+    }
+
+    while (rc == CONSUMER_BATCH_DONE && b->n && !consumer_terminated()) {
+
+        rc = consumer_batch_execute(b, &res, &done);
+
+        if (rc == CONSUMER_BATCH_DONE) {
+            consumer_partition_committed(p, res);
+            consumer_release_done(&p->release, res, done);
+            PQclear(res);
+        }
+    }
+
+    if (rc == CONSUMER_BATCH_REFUSED) {
+
+        /* it stays where it is, and is tried again, but not all the time */
+
+        consumer_log(CONSUMER_LOG_ERROR, "parked command %s: %s",
+                     b->commands[0].id, b->commands[0].reason
+                                        ? b->commands[0].reason : "no memory");
+
+        consumer_release_clear(&p->release);
+        p->share.released = 0;
+
+        return CONSUMER_EXIT_OK;
+    }
+
+    return consumer_partition_status(p, rc);
 }
 
 
@@ -515,23 +599,14 @@ consumer_partition_claim(consumer_partition_t *p)
 }
 
 
+/* Wakes those who carry on what was committed. */
+
 static void
-consumer_partition_done(consumer_partition_t *p, const PGresult *res,
-    size_t done)
+consumer_partition_committed(consumer_partition_t *p, const PGresult *res)
 {
-    uint64_t  one = 1, tag;
+    uint64_t  one = 1;
 
     p->backoff.delay = 0;
-
-    tag = p->batch.commands[done - 1].tag;
-
-    consumer_batch_shift(&p->batch, done);
-
-    /* the store has work again while the rest is done for these */
-
-    if (consumer_partition_free(p)) {
-        consumer_batch_send(&p->batch);
-    }
 
     /* a relay that has more calls than it can count is awake anyway */
 
@@ -546,6 +621,26 @@ consumer_partition_done(consumer_partition_t *p, const PGresult *res,
     }
 
     consumer_notifier_send(&p->notifier, res);
+}
+
+
+static void
+consumer_partition_done(consumer_partition_t *p, const PGresult *res,
+    size_t done)
+{
+    uint64_t  tag;
+
+    tag = p->batch.commands[done - 1].tag;
+
+    consumer_batch_shift(&p->batch, done);
+
+    /* the store has work again while the rest is done for these */
+
+    if (consumer_partition_free(p)) {
+        consumer_batch_send(&p->batch);
+    }
+
+    consumer_partition_committed(p, res);
 
     if (!p->lost && consumer_amqp_ack(&p->amqp, tag) != 0) {
         p->lost = 1;
@@ -559,6 +654,7 @@ static int
 consumer_partition_free(consumer_partition_t *p)
 {
     return !p->lost && !consumer_terminated() && p->share.heir[0] == '\0'
+           && !p->share.released
            && consumer_notifier_due(&p->notifier, 1)
            && consumer_share_due(&p->share, 1);
 }
@@ -592,7 +688,7 @@ consumer_partition_share(consumer_partition_t *p)
     /* the next one would begin anew to look for the command that fails */
 
     if (p->share.heir[0] && p->batch.alone == 0
-        && !p->batch.suspect.pending)
+        && !p->batch.suspect.pending && p->release.batch.n == 0)
     {
         consumer_partition_give_up(p);
     }

@@ -98,8 +98,8 @@ consumer_share_tell(consumer_share_t *share, consumer_share_e state)
     params[1] = share->daemon;
     params[2] = states[state];
 
-    rc = consumer_pg_query(share->pg, "select cqrs.attend($1, $2, $3)", 3,
-                           params, &res);
+    rc = consumer_pg_query(share->pg, "select cqrs.attend($1, $2, $3),"
+                           " cqrs.releases_due($1, $2)", 3, params, &res);
 
     if (rc != CONSUMER_PG_OK) {
         return rc;
@@ -110,6 +110,10 @@ consumer_share_tell(consumer_share_t *share, consumer_share_e state)
     /* a null is empty */
 
     snprintf(share->heir, sizeof(share->heir), "%s", PQgetvalue(res, 0, 0));
+
+    if (PQgetvalue(res, 0, 1)[0] == 't') {
+        share->released = 1;
+    }
 
     PQclear(res);
 

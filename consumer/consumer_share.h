@@ -7,9 +7,10 @@
  * How daemons share the partitions.
  *
  * A partition's worker tells the store every two seconds that it is there, and
- * hears whether another daemon is to work the partition and waits for it.  It
- * gives way by closing its connection to RabbitMQ, which then makes the next
- * in line the active one, and by standing in line again behind.
+ * hears whether another daemon is to work the partition and waits for it, and
+ * whether there are parked commands to take up.  It gives way by closing its
+ * connection to RabbitMQ, which then makes the next in line the active one,
+ * and by standing in line again behind.
  *
  * Only the wish to share evenly hangs on this.  Who may append is decided by
  * the epoch, and who works by RabbitMQ, so a takeover asks nobody.
@@ -40,6 +41,7 @@ typedef struct {
     uint64_t           attend_at;
     uint64_t           keep_until;
     unsigned           failing:1;          /* that it fails was said */
+    unsigned           released:1;         /* parked commands are for us */
 
     char               heir[CONSUMER_NAME_MAX + 1];
 } consumer_share_t;
@@ -50,8 +52,9 @@ void consumer_share_init(consumer_share_t *share, consumer_pg_t *pg,
 
 /*
  * Tells the store where we are, if the time has come or it is news.  Then heir
- * is the daemon that the partition is to be given up to, or empty.  The caller
- * has no statement under way.
+ * is the daemon that the partition is to be given up to, or empty; released is
+ * set if parked commands are to be taken up, until the caller clears it.  The
+ * caller has no statement under way.
  */
 consumer_pg_status_e consumer_share_attend(consumer_share_t *share,
     consumer_share_e state);

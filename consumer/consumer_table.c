@@ -13,6 +13,11 @@
 #define CONSUMER_TABLE_COLUMNS_MAX  16
 
 
+static void consumer_table_print(const json_t *rows,
+    const consumer_table_column_t *columns);
+static void consumer_table_members(const json_t *object);
+static void consumer_table_lines(const char *text, size_t len);
+static void consumer_table_json(const json_t *value);
 static int consumer_table_cell(const json_t *value, int width);
 static int consumer_table_text(const char *text, size_t len);
 static size_t consumer_table_width(const char *text, size_t len);
@@ -20,6 +25,47 @@ static int consumer_table_measure(const json_t *value);
 
 
 void
+consumer_table_list(const json_t *rows,
+    const consumer_table_column_t *columns, const char *none, int json)
+{
+    if (json) {
+        consumer_table_json(rows);
+
+    } else if (json_array_size(rows)) {
+        consumer_table_print(rows, columns);
+
+    } else {
+        puts(none);
+    }
+}
+
+
+void
+consumer_table_show(json_t *object, int json)
+{
+    json_t  *body;
+
+    if (json) {
+        consumer_table_json(object);
+        return;
+    }
+
+    body = json_incref(json_object_get(object, "body"));
+    json_object_del(object, "body");
+
+    consumer_table_members(object);
+
+    if (body) {
+        putchar('\n');
+        consumer_table_lines(json_string_value(body),
+                             json_string_length(body));
+    }
+
+    json_decref(body);
+}
+
+
+static void
 consumer_table_print(const json_t *rows,
     const consumer_table_column_t *columns)
 {
@@ -64,7 +110,7 @@ consumer_table_print(const json_t *rows,
 }
 
 
-void
+static void
 consumer_table_members(const json_t *object)
 {
     int           width;
@@ -89,7 +135,7 @@ consumer_table_members(const json_t *object)
 }
 
 
-void
+static void
 consumer_table_lines(const char *text, size_t len)
 {
     const char  *end, *last;
@@ -108,7 +154,7 @@ consumer_table_lines(const char *text, size_t len)
 }
 
 
-void
+static void
 consumer_table_json(const json_t *value)
 {
     json_dumpf(value, stdout, JSON_INDENT(2));

@@ -24,18 +24,18 @@ typedef struct {
 } consumer_table_column_t;
 
 
-/* Prints an array of objects; columns end with { NULL, NULL }. */
-void consumer_table_print(const json_t *rows,
-    const consumer_table_column_t *columns);
+/*
+ * Prints an array of objects, or for an empty one the sentence; columns end
+ * with { NULL, NULL }.  With json: for programs.
+ */
+void consumer_table_list(const json_t *rows,
+    const consumer_table_column_t *columns, const char *none, int json);
 
-/* Prints one object, a line for each member; null is left out. */
-void consumer_table_members(const json_t *object);
-
-/* Prints text of several lines. */
-void consumer_table_lines(const char *text, size_t len);
-
-/* Prints JSON for programs. */
-void consumer_table_json(const json_t *value);
+/*
+ * Prints one object, a line for each member, without those that are null; and
+ * behind them its "body", text of several lines.  With json: for programs.
+ */
+void consumer_table_show(json_t *object, int json);
 
 
 #endif /* CONSUMER_TABLE_H */

@@ -41,7 +41,8 @@ create or replace function cqrs.outcome_envelope(command cqrs.command, status te
     decision cqrs.decision, at text)
     returns text language sql stable parallel safe
     return cqrs.envelope(
-        cqrs.derive_id(command.id, 'notification:1'),
+        cqrs.derive_id(command.id, case status when 'parked' then concat_ws(' ', 'failed', decision.code, decision.message)
+                                               else 'notification:1' end),
         case status when 'parked' then 'cqrs.command.failed' else 'cqrs.command.' || status end,
         command.stream,
         at,
@@ -54,7 +55,7 @@ create or replace function cqrs.outcome_envelope(command cqrs.command, status te
         '');
 
 comment on function cqrs.outcome_envelope(cqrs.command, text, bigint, cqrs.decision, text) is
-    'What the issuer of a command hears: its notification 1.';
+    'What the issuer of a command hears: its notification 1. That it failed is another one, for it may complete later.';
 
 
 create or replace function cqrs.metadata_of(command cqrs.command)

@@ -70,6 +70,10 @@ set local client_min_messages = warning;
 \ir daemon/react.sql
 \ir daemon/clean.sql
 
+\ir parked/ask.sql
+\ir parked/list.sql
+\ir parked/release.sql
+
 \ir projections/run.sql
 \ir projections/tables.sql
 \ir projections/dependents.sql

@@ -23,7 +23,18 @@ begin
                              stranger, cqrs.partition_of(stranger), park.partition);
     end if;
 
-    if not outcome.duplicate then
+    if command ? 'release' then
+
+        -- unless it has an end now, it stays where it is
+
+        if not outcome.duplicate and outcome.status is null then
+            outcome.duplicate := true;
+            outcome.status := 'parked';
+            outcome.decision := cqrs.reject(coalesce(park.reason_code, 'failed'), coalesce(park.reason, 'It failed.'));
+            outcome.tell := cqrs.keep_parked((outcome.command).id, (outcome.decision).code, (outcome.decision).message);
+        end if;
+
+    elsif not outcome.duplicate then
         outcome.status := 'parked';
         outcome.decision := cqrs.reject(coalesce(park.reason_code, 'failed'), coalesce(park.reason, 'It failed.'));
     end if;
@@ -34,4 +45,5 @@ end $$;
 
 comment on function cqrs.park(integer, bigint, jsonb, text, text) is
     'Puts a command aside that fails by itself, tells its issuer, and holds its stream: what follows for '
-    'that stream is parked behind it. reason_code: the SQLSTATE. A command that has an outcome already keeps it.';
+    'that stream is parked behind it. reason_code: the SQLSTATE. A command that has an outcome already keeps it; one '
+    'that was released is parked in its old place, and its issuer hears of it if the reason is another one.';

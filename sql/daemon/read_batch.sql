@@ -16,7 +16,13 @@ as $$
 #variable_conflict use_column
 declare
     partitions constant bigint := (select count(*) from cqrs.partitions);
+    released   uuid[] := '{}';     -- parked, and to be executed now
+    discarded  uuid[] := '{}';     -- of these, what is only to have an end
 begin
+    if commands->0 ? 'release' then
+        select r.released, r.discarded into released, discarded from cqrs.released_of(commands) as r;
+    end if;
+
     return query
     select c.command,
            (c.command).stream,
@@ -51,16 +57,19 @@ begin
                        traceparent text, issued_at timestamptz, redelivered boolean))
                    with ordinality as j (id, stream, type, data, "user", claims, expected_version,
                        correlation_id, causation_id, traceparent, issued_at, redelivered, n)) as c
-      left join cqrs.inbox as i on i.id = (c.command).id
+      left join cqrs.inbox as i on i.id = (c.command).id and i.id <> all (released)
       left join lateral cqrs.stream_head((c.command).stream) as s on true
       left join cqrs.categories as d on d.category = cqrs.category_of((c.command).stream)
-      left join lateral (select q.id from cqrs.parked as q where q.stream = (c.command).stream limit 1) as p on true
+      left join lateral (select q.id from cqrs.parked as q
+                          where q.stream = (c.command).stream and (c.command).id <> all (released) limit 1) as p on true
      cross join lateral (select cqrs.invalid_command(c.command) as reason offset 0) as v
      cross join lateral (
-           select case when v.reason is not null then 'invalid-command'
+           select case when (c.command).id = any (discarded) then 'discarded'
+                       when v.reason is not null then 'invalid-command'
                        when d.category is null   then 'unknown-category'
                        when p.id is not null     then 'stream-held' end as code,
-                  case when v.reason is not null then v.reason
+                  case when (c.command).id = any (discarded) then 'It could not be carried out, and was given up.'
+                       when v.reason is not null then v.reason
                        when d.category is null   then format('There is nothing called %s here.',
                                                              cqrs.category_of((c.command).stream))
                        when p.id is not null     then 'An earlier command could not be carried out yet; '
@@ -70,5 +79,6 @@ end $$;
 
 comment on function cqrs.read_batch(jsonb) is
     'The commands of a batch in order, and what can be said of each before it is decided: its outcome if it has one '
-    'already or is refused by the store, and the head of its stream. handled: a handler in C decides it, and folds '
+    'already or is refused by the store, and the head of its stream. A command with the member release is one that is '
+    'parked: it has no outcome when its turn has come. handled: a handler in C decides it, and folds '
     'what is not folded.';

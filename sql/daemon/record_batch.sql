@@ -35,6 +35,10 @@ begin
     at := greatest(at, since);
     said_at := cqrs.timestamp(at);
 
+    if commands->0 ? 'release' then
+        perform cqrs.take_parked(outcomes);
+    end if;
+
     insert into cqrs.inbox (id, stream, type, status, version, code, message, detail, recorded_at)
     select (o.command).id, (o.command).stream, (o.command).type, o.status, o.version,
            (o.decision).code, (o.decision).message, (o.decision).detail, at

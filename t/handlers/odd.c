@@ -7,7 +7,8 @@
  * A counter that misbehaves when it is told to: "add" counts n, "crash" and
  * "hang" do what they say, "fail" says that it cannot, "nonsense" answers what
  * is no decision, "broken" makes an event that is none, and "lose" one that
- * makes evolve lose the state.  "wait" is slow, but comes back.
+ * makes evolve lose the state.  "wait" is slow, but comes back.  "moody" fails
+ * as long as there is a file that ODD_MOOD names, then it counts.
  */
 
 #include "cqrs_handler.h"
@@ -62,7 +63,16 @@ odd_decide(const json_t *state, const cqrs_handler_command_t *command)
                            NULL);
     }
 
-    if (strcmp(command->type, "fail") == 0) {
+    if (strcmp(command->type, "moody") == 0
+        && access(getenv("ODD_MOOD"), F_OK) != 0)
+    {
+        return cqrs_accept(cqrs_event("added", json_incref(command->data)),
+                           NULL);
+    }
+
+    if (strcmp(command->type, "fail") == 0
+        || strcmp(command->type, "moody") == 0)
+    {
         return cqrs_fail("no %s today", "counting");
     }
 

@@ -18,7 +18,7 @@ analyze;
 \c
 set search_path = public, tap, pg_catalog;
 
-select plan(4);
+select plan(6);
 
 select is(statuses(add(10, 'a'), add(11, 'c'), command(12, 'counter-d', 'refuse')), '{completed,parked,rejected}', 'a batch makes the plans');
 
@@ -30,6 +30,13 @@ select is((select count(*) from generate_series(1, 20) as i
     80::bigint, 'twenty more use them');
 select pg_stat_force_next_flush() \g /dev/null
 select is(scans(), (select * from before), 'and never read a whole table');
+
+select count(*) from cqrs.release('counter-c') \g /dev/null
+select is((select count(*) from cqrs.read_released(0, 3) as r
+            cross join lateral cqrs.execute(0, epoch(), jsonb_build_array(r.command::jsonb)) as e where e.status = 'completed'),
+    3::bigint, 'what was parked comes back');
+select pg_stat_force_next_flush() \g /dev/null
+select is(scans(), (select * from before), '... likewise');
 
 
 -- an event is found by its position alone, also before any statistics are there

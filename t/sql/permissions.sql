@@ -9,7 +9,7 @@ grant execute on all functions in schema tap, public to cqrs_consumer, cqrs_read
 create temp table may (who text, what text);
 grant select on may to public;
 
-select plan(42);
+select plan(50);
 
 select is((select array_agg(rolname::text || rolcanlogin || rolsuper || rolcreaterole || rolcreatedb || rolbypassrls order by rolname)
              from pg_roles where rolname like 'cqrs\_%'),
@@ -19,7 +19,7 @@ select is((select array_agg(rolname::text || rolcanlogin || rolsuper || rolcreat
 
 select is((select array_agg(p.proname::text order by p.proname) from pg_proc as p
             where p.pronamespace = 'cqrs'::regnamespace and has_function_privilege('cqrs_consumer', p.oid, 'execute')),
-    '{advance_checkpoint,append,attend,check_handlers,claim_checkpoint,claim_partition,clean,derive_id,execute,fail_projection,leave,load,park,partition_count,partition_of,pending_projections,react,read_checkpoint,read_events,read_notifications,refuse_message,run_projection}',
+    '{advance_checkpoint,append,attend,check_handlers,claim_checkpoint,claim_partition,clean,derive_id,discard,execute,fail_projection,leave,list_parked,load,park,partition_count,partition_of,pending_projections,react,read_checkpoint,read_events,read_notifications,read_released,refuse_message,release,releases_due,run_projection}',
     'the consumer may call the daemon''s functions only');
 select is((select array_agg(p.proname::text order by p.proname) from pg_proc as p
             where p.pronamespace = 'cqrs'::regnamespace and has_function_privilege('cqrs_reader', p.oid, 'execute')),
@@ -69,6 +69,9 @@ select throws_ok('select * from cqrs.events', '42501', null, 'or reads events');
 select throws_ok('select * from cqrs.notifications', '42501', null, 'or notifications of others');
 select throws_ok($$ select * from cqrs.execute(0, 0, '[]') $$, '42501', null, 'or executes');
 select throws_ok($$ select * from cqrs.park(0, 0, '{}', 'x', 'x') $$, '42501', null, 'or parks');
+select throws_ok($$ select * from cqrs.list_parked(null) $$, '42501', null, 'or sees what is parked');
+select throws_ok($$ select * from cqrs.release(null) $$, '42501', null, 'or releases it');
+select throws_ok($$ select cqrs.discard('00000000-0000-8000-8000-000000000002') $$, '42501', null, 'or discards it');
 select throws_ok($$ select cqrs.claim_partition(0, 'me') $$, '42501', null, 'or claims a partition');
 select throws_ok($$ select * from cqrs.claim_checkpoint('redis', 0, 'me') $$, '42501', null, 'or a checkpoint');
 select throws_ok($$ select * from cqrs.read_events(0, 0, 1) $$, '42501', null, 'or relays events');
@@ -82,6 +85,10 @@ set role cqrs_consumer;
 select lives_ok($$ select cqrs.claim_partition(0, 'me') $$, 'the consumer claims a partition');
 select lives_ok($$ select * from cqrs.execute(0, 1, '[{"id": "00000000-0000-8000-8000-000000000001", "stream": "account-1", "type": "open", "data": {}, "user": "bob"}]') $$, 'and executes');
 select lives_ok($$ select * from cqrs.park(0, 1, '{"id": "00000000-0000-8000-8000-000000000002", "stream": "account-2", "type": "open", "data": {}}', 'XX999', 'x') $$, 'and parks');
+select lives_ok($$ select * from cqrs.list_parked(null) $$, 'and lists what is parked');
+select lives_ok($$ select * from cqrs.release('account-2') $$, 'and releases it');
+select lives_ok($$ select cqrs.discard('00000000-0000-8000-8000-000000000002') $$, 'or discards it');
+select lives_ok($$ select cqrs.releases_due(0, 'me'), cqrs.read_released(0, 10) $$, 'which it then finds');
 select lives_ok($$ select * from cqrs.read_events(0, 0, 10) $$, 'and reads events');
 select lives_ok($$ select * from cqrs.read_notifications(0, 0, 10) $$, 'and notifications');
 select lives_ok($$ select * from cqrs.react(0, '{1}') $$, 'and reacts');
@@ -92,6 +99,7 @@ select throws_ok('select * from cqrs.events', '42501', null, 'but reads no table
 select throws_ok($$ insert into cqrs.notifications values (0, 99, 'user:bob', '{}', now()) $$, '42501', null, 'writes none');
 select throws_ok($$ update cqrs.partitions set epoch = 0 $$, '42501', null, 'changes none');
 select throws_ok($$ select * from cqrs.record_batch(0, '[]', null, null, null, null) $$, '42501', null, 'and can''t go around execute');
+select throws_ok($$ select cqrs.take_parked(null), cqrs.keep_parked(null, 'x', 'x') $$, '42501', null, 'or around the order of what is parked');
 select throws_ok($$ select cqrs.register('x', 'bank.decide', 'bank.evolve') $$, '42501', null, 'or register');
 reset role;
 
