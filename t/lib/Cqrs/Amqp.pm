@@ -1,13 +1,15 @@
 package Cqrs::Amqp;
 
 # As much AMQP 0-9-1 as it takes to ask a queue how many messages are ready, which
-# RabbitMQ's HTTP API only knows as of a moment ago, and to publish with confirms,
-# which it does one at a time.
+# RabbitMQ's HTTP API only knows as of a moment ago, to publish with confirms, which
+# it does one at a time, and to take thousands of messages, for which it takes minutes.
 #
 #   my $amqp = Cqrs::Amqp->connect($port, $vhost);    dies when it can't
 #   $amqp->confirm_select;
 #   $amqp->publish($exchange, $key, \%properties, \%headers, $body);   its number: 1, 2...
 #   my $number = $amqp->confirmed($timeout);     up to which all are confirmed
+#
+#   my @bodies = Cqrs::Amqp::take($port, $vhost, $queue, $most);    see Cqrs::Vhost
 #
 # The methods of a connection die when it is lost.
 
@@ -28,24 +30,71 @@ use constant {
     TUNE        => '10.30',
     OPEN_OK     => '10.41',
     CHANNEL_OK  => '20.11',
+    CLOSE_OK    => '20.41',
     DECLARE_OK  => '50.11',
     SELECT_OK   => '85.11',
     ACK         => '60.80',
     NACK        => '60.120',
     RETURN      => '60.50',
+    QOS_OK      => '60.11',
+    CONSUME_OK  => '60.21',
+    CANCEL_OK   => '60.31',
+    DELIVER     => '60.60',
 };
 
 # Passive declaration; undef if there is no such queue.
 sub queue_depth {
     my ($port, $vhost, $queue) = @_;
 
-    my $c = __PACKAGE__->connect($port, $vhost);
+    return _depth(__PACKAGE__->connect($port, $vhost), $queue);
+}
 
+sub _depth {
+    my ($c, $queue) = @_;
+
+    $c->{deadline} = time + TIMEOUT;
     _method($c, 1, 50, 10, pack('n', 0) . _short($queue) . "\x01" . pack('N', 0));
     my ($method, $arguments) = _read($c);
     return undef if $method ne DECLARE_OK;
 
     return unpack 'x' . (1 + length $queue) . ' N', $arguments;
+}
+
+# The bodies of the messages that are ready, at most so many; they are removed.
+sub take {
+    my ($port, $vhost, $queue, $most) = @_;
+
+    my $c = __PACKAGE__->connect($port, $vhost);
+    my $count = _depth($c, $queue) // croak "amqp: there is no queue $queue";
+    $count = $most if $count > $most;
+    return unless $count;
+
+    # so many and no more: none is acknowledged before the consumer is gone
+
+    _method($c, 1, 60, 10, pack('N n C', 0, $count, 0));
+    _expect($c, QOS_OK);
+    _method($c, 1, 60, 20, pack('n', 0) . _short($queue) . _short('taker') . "\0" . pack('N', 0));
+    _expect($c, CONSUME_OK);
+
+    my @bodies;
+    while (@bodies < $count) {
+        $c->{deadline} = time + TIMEOUT;
+        _expect($c, DELIVER);
+        my (undef, $header) = _frame_of($c);
+        my $size = unpack 'x4 Q>', $header;
+        my $body = '';
+        $body .= (_frame_of($c))[1] while length $body < $size;
+        push @bodies, $body;
+    }
+
+    $c->{deadline} = time + TIMEOUT;
+    _method($c, 1, 60, 30, _short('taker') . "\0");
+    _expect($c, CANCEL_OK);
+    _method($c, 1, 60, 80, pack('Q> C', $count, 1));
+    _method($c, 1, 20, 40, pack('n', 200) . _short('') . pack('n n', 0, 0));
+    _expect($c, CLOSE_OK);
+
+    return @bodies;
 }
 
 sub connect {
@@ -158,17 +207,25 @@ sub _read {
     my ($c) = @_;
 
     while (1) {
-        _fill($c, 7);
-        my ($type, $channel, $length) = unpack 'C n N', $c->{buffer};
-        _fill($c, 7 + $length + 1);
-        my $payload = substr $c->{buffer}, 7, $length;
-        substr $c->{buffer}, 0, 7 + $length + 1, '';
-
+        my ($type, $payload) = _frame_of($c);
         next if $type != 1;
         my ($class, $method) = unpack 'n n', $payload;
 
         return ("$class.$method", substr $payload, 4);
     }
+}
+
+# The next frame of any kind: its type, its payload.
+sub _frame_of {
+    my ($c) = @_;
+
+    _fill($c, 7);
+    my ($type, $channel, $length) = unpack 'C n N', $c->{buffer};
+    _fill($c, 7 + $length + 1);
+    my $payload = substr $c->{buffer}, 7, $length;
+    substr $c->{buffer}, 0, 7 + $length + 1, '';
+
+    return ($type, $payload);
 }
 
 sub _fill {

@@ -191,8 +191,8 @@ sub check_events {
         select id::text, partition, position, stream, version, type from cqrs.events
 SQL
     my ($seen, $positions, $disorder, $differ) = @$self{qw(seen positions)};
-    for my $message ($self->{vhost}->get('probe', 1_000_000)) {
-        my $event = $json->decode($message->{body});
+    for my $body ($self->{vhost}->take_all('probe')) {
+        my $event = $json->decode($body);
         if ($seen->{ $event->{id} }++) {
             $self->{repeated}++;
             next;

@@ -10,12 +10,14 @@ package Cqrs::Vhost;
 #   $vhost->get($queue, $n)                list of { body, properties, headers,
 #                                          routing_key, exchange, redelivered },
 #                                          taken off the queue
+#   $vhost->take_all($queue)               list of bodies, however many; get() takes
+#                                          seconds for each thousand
 #   $vhost->queue_depth($queue)            messages that are ready, asked now
 #   $vhost->has_queue($q), ->has_exchange($x), ->queue($q), ->bindings
 #   $vhost->close_connections($reason)     as an operator would; returns how many
 #
-# All of it by the management plugin's HTTP API, but for the depth: the API
-# gives statistics, a quarter of a second old.
+# All of it by the management plugin's HTTP API, but for these two: the API gives
+# statistics, a quarter of a second old.
 
 use strict;
 use warnings;
@@ -27,6 +29,8 @@ use MIME::Base64 qw(decode_base64 encode_base64);
 use Scalar::Util qw(weaken);
 
 use Cqrs::Amqp;
+
+use constant TAKEN_AT_ONCE => 50_000;    # RabbitMQ counts what is not acknowledged in 16 bits
 
 my $number = 0;
 my %alive;
@@ -110,6 +114,17 @@ sub get {
     }
 
     return @messages;
+}
+
+# The bodies of all messages that are ready, however many; they are removed.
+sub take_all {
+    my ($self, $queue) = @_;
+
+    my (@bodies, @some);
+    push @bodies, @some
+        while @some = Cqrs::Amqp::take($self->{port}, $self->{name}, $queue, TAKEN_AT_ONCE);
+
+    return @bodies;
 }
 
 # An empty table comes as [] from the API.
