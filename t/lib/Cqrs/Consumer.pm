@@ -51,6 +51,9 @@ sub start {
             or POSIX::_exit(127);
     }
 
+    # here too: who kills the group at once must find it
+    eval { setpgrp $self->{pid}, $self->{pid} };
+
     $self->{guard} = Cqrs::Guard::add('kill', -$self->{pid});
     $alive{ $self->{pid} } = $self;
     weaken($alive{ $self->{pid} });
