@@ -86,6 +86,7 @@ set local client_min_messages = warning;
 \ir verify/log.sql
 \ir verify/folds.sql
 \ir verify/outcomes.sql
+\ir verify/personal.sql
 \ir verify/projection.sql
 \ir verify/verify.sql
 

@@ -40,7 +40,7 @@ $dbh->do($_) for 'create schema shown', 'create table shown.seen (n bigint)',
 
 my ($status, $text) = verify();
 is($status, 0, 'a store that is in order: exit status 0') or diag($text);
-is(scalar(() = $text =~ /^ok /mg), 10, 'each check is said to be ok');
+is(scalar(() = $text =~ /^ok /mg), 11, 'each check is said to be ok');
 like($text, qr/^Nothing is wrong\.\n\z/m, 'and that nothing is wrong');
 like($text, qr/^ok +positions +40 events$/m, 'and how much there was to look at');
 is($database->value(q{select count(*) from pg_namespace where nspname like 'cqrs\_%'}), 0, 'nothing is left of it');
@@ -132,7 +132,7 @@ broken(sub {
     is($code, 1, 'for people: exit status 1, too');
     like($output, qr/^wrong +notifications +\d+ notifications\n +1 wrong:\n +partition 0: notification 3 is missing$/m,
         'and the same sentence');
-    like($output, qr/^1 of 10 checks found something wrong\.\n\z/m, 'and how many checks found something');
+    like($output, qr/^1 of 11 checks found something wrong\.\n\z/m, 'and how many checks found something');
 }, 'delete from cqrs.notifications where partition = 0 and sequence = 3');
 
 ($status, $text) = verify();

@@ -15,9 +15,9 @@ as $$
                     select c.category from cqrs.categories as c) as s
             union all
             select 4 + c.n, c.what, null
-              from unnest('{outcomes,parked,notifications,checkpoints}'::text[]) with ordinality as c (what, n)
+              from unnest('{outcomes,parked,notifications,checkpoints,personal}'::text[]) with ordinality as c (what, n)
             union all
-            select 9, 'projection', p.name from cqrs.projections as p where p.stage = 'current') as l
+            select 10, 'projection', p.name from cqrs.projections as p where p.stage = 'current') as l
      order by l.n, l.subject
 $$;
 
@@ -40,6 +40,7 @@ begin
         when 'parked'        then cqrs.verify_parked()
         when 'notifications' then cqrs.verify_notifications()
         when 'checkpoints'   then cqrs.verify_checkpoints()
+        when 'personal'      then cqrs.verify_personal()
         when 'projection'    then cqrs.verify_projection(subject) end;
 
     return next result;

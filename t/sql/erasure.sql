@@ -2,7 +2,7 @@
 
 \ir lib/prelude.sql
 
-select plan(57);
+select plan(61);
 
 -- "meet" says something personal of somebody; the last name that was heard is kept
 
@@ -126,6 +126,26 @@ select is((select array_agg(cqrs.generation_of(personal) order by position) from
 select is(wrong(), null, 'and all agrees');
 select is((select streams from cqrs.erase('p1')), 2::bigint, 'it is erased again');
 select is(names(), '{NULL,Hopper,NULL,NULL,NULL,NULL,NULL,NULL}', 'with the same effect');
+
+select is((select checked from cqrs.verify('personal')), '4 sealed events, 3 of them erased', 'how much is sealed, and erased, can be asked');
+
+create function found(fault text) returns text language plpgsql as $$
+declare
+    said text;
+begin
+    set local session_replication_role = replica;
+    execute fault;
+    select v.wrong || ' wrong: ' || v.examples[1] into said from cqrs.verify('personal') as v;
+    raise sqlstate 'QS000';
+exception when sqlstate 'QS000' then
+    return said;
+end $$;
+select is(found($$ delete from cqrs.subjects where subject = 'p1' $$), '3 wrong: position 1 of partition 0 is sealed with a key that is not there',
+    'keys that were lost are found');
+select is(found($$ update cqrs.subjects set key = cqrs.new_key() where subject = 'p2' $$), '1 wrong: position 2 of partition 0 is not opened by the key of its subject',
+    'and wrong ones');
+select is(found($$ update cqrs.events set personal = set_byte(personal, 60, 255 - get_byte(personal, 60)) where position = 2 $$),
+    '1 wrong: position 2 of partition 0 is not opened by the key of its subject', 'and what was tampered with');
 
 
 -- said in examples
