@@ -61,6 +61,7 @@ sub at_the_store {
         [ 4,  'one who is not the owner'               => \&not_the_owner ],
         [ 4,  'a claim that meets a batch'             => \&claim_meets_batch ],
         [ 20, 'what the process managers want'         => \&react ],
+        [ 6,  'what was parked comes back'             => \&release ],
     );
     my $sum = 0;
     $sum += $_->[0] for @steps;
@@ -194,6 +195,57 @@ sub twice_at_once {
     }
     compare([ finish($two) ], $expected->{results});
     $model->commit($expected);
+}
+
+
+# Piece by piece, with new commands in between; sometimes it fails again.
+sub release {
+    my ($partition) = @_;
+
+    my @held = grep { $model->partition($_) == $partition } sort keys %{ $model->{parked} };
+    return plain($partition) unless @held;
+
+    my $stream = $held[ rand @held ];
+    cure($model->{parked}{$stream}[0]) if rand > 0.3;
+    rows(session(), 'release($1)', $stream);
+
+    while (my @rows = rows(session(), 'read_released($1, $2)', $partition, 1 + int rand BATCH)) {
+        come_back($partition, map { $json->decode($_->{command}) } @rows);
+        plain($partition) if rand > 0.7;
+    }
+}
+
+
+sub cure {
+    my ($id) = @_;
+
+    $database->dbh->do('insert into bank.cured values ($1)', undef, $id);
+    $model->cure($id);
+}
+
+
+sub come_back {
+    my ($partition, @batch) = @_;
+
+    my $session = session();
+    my $expected = $model->predict_released(@batch);
+
+    if (defined $expected->{fails}) {
+        fails_with($session, 'XX999', $partition, $epochs{$partition}, @batch);
+        my @before = splice @batch, 0, $expected->{fails};
+        come_back($partition, @before) if @before;
+        my $poison = shift @batch;
+        compare([ rows($session, 'park($1, $2, $3, $4, $5)', $partition, $epochs{$partition},
+            $json->encode($poison), 'XX999', 'The domain raised.') ],
+            [ { status => 'parked', duplicate => 1, code => 'XX999' } ]);
+        $model->keep($poison, 'XX999');
+        compare([ execute($session, $partition, $epochs{$partition}, @batch) ],
+            [ map { { status => 'parked', duplicate => 1, code => 'stream-held' } } @batch ]);
+        return;
+    }
+
+    compare([ execute($session, $partition, $epochs{$partition}, @batch) ], $expected->{results});
+    $model->commit_released($expected, @batch);
 }
 
 
@@ -442,7 +494,8 @@ sub parked {
 # --- through the daemon ---
 
 # No transfers: when the commands of the process managers come is anybody's guess.
-# The daemon dies once in the middle, which changes nothing.
+# The daemon dies once in the middle, which changes nothing.  In the end what was parked
+# comes back.
 
 sub through_the_daemon {
     my $database = $services->database(bank => 1, partitions => PARTITIONS);
@@ -463,6 +516,7 @@ sub through_the_daemon {
     my $amqp = Cqrs::Amqp->connect($vhost->port, $vhost->name);
     $amqp->confirm_select;
     my $published = 0;
+    my %sent;
 
     while ($published < MESSAGES) {
         my $partition = int rand PARTITIONS;
@@ -476,6 +530,7 @@ sub through_the_daemon {
                 },
                 $json->encode($command->{data}));
 
+            $sent{ $command->{id} } //= $command;
             my $expected = $model->predict($command);
             if (defined $expected->{fails}) { $model->park($command, $poison) }
             else                            { $model->commit($expected) }
@@ -490,6 +545,22 @@ sub through_the_daemon {
 
     $invariants->settle([ keys %{ $model->{outcomes} } ]);
     note("$published messages");
+    compare_all($model, $database);
+
+    if ($form eq 'SQL') {
+        $database->dbh->do('insert into bank.cured select id from cqrs.parked');
+    } else {
+        $consumer->stop;
+        $consumer = Cqrs::Consumer->start(@arguments, args => [ Cqrs::Bank::arguments($form) ]);
+    }
+    $database->dbh->do('select from cqrs.release(null)');
+    for my $ids (values %{ $model->{parked} }) {
+        my @batch = @sent{@$ids};
+        $model->cure($_) for @$ids;
+        $model->commit_released($model->predict_released(@batch), @batch);
+    }
+    wait_until { !$database->value('select count(*) from cqrs.parked') } 30, 'what was parked to come back';
+    $invariants->settle([ keys %{ $model->{outcomes} } ]);
     compare_all($model, $database);
     $invariants->check_log;
     $invariants->check_folds;

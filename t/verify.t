@@ -90,6 +90,8 @@ for my $case (
         "update cqrs.inbox set version = 1 where id = '$id'" ],
     [ 'a parked command without an outcome', parked => qr/^parked command [0-9a-f-]+ has no outcome$/,
         q{delete from cqrs.inbox where status = 'parked'} ],
+    [ 'a parked command that nothing is before', parked => qr/^parked command [0-9a-f-]+ waits for nothing$/,
+        q{update cqrs.parked set code = 'stream-held'} ],
     [ 'a notification that is gone', notifications => 'partition 0: notification 3 is missing',
         'delete from cqrs.notifications where partition = 0 and sequence = 3' ],
     [ 'a checkpoint beyond the log', checkpoints => qr/^rabbitmq of partition 0 stands at 1000, which ends at \d+$/,

@@ -56,7 +56,10 @@ as $$
                     when i.status <> 'parked' then format('command %s is parked, but was %s', q.id, i.status)
                     when q.partition <> cqrs.partition_of(q.stream) then
                          format('parked command %s lies in partition %s, but %s belongs to %s', q.id, q.partition,
-                                q.stream, cqrs.partition_of(q.stream)) end as said
+                                q.stream, cqrs.partition_of(q.stream))
+                    when q.code = 'stream-held' and q.asked is null
+                         and not exists (select from cqrs.parked as b where b.stream = q.stream and b.number < q.number) then
+                         format('parked command %s waits for nothing', q.id) end as said
           from cqrs.parked as q
           left join cqrs.inbox as i on i.id = q.id
     )
@@ -68,7 +71,7 @@ as $$
 $$;
 
 comment on function cqrs.verify_parked() is
-    'Has each parked command its outcome?';
+    'Has each parked command its outcome, and something that it waits for?';
 
 
 create or replace function cqrs.verify_notifications()

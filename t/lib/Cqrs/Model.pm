@@ -12,6 +12,11 @@ package Cqrs::Model;
 #   $model->commit($expected);                now it is
 #   $model->park($command, $code);            the same, for one that was put aside
 #
+#   $model->cure($id);                        it fails no more; to be said to cured() of domain(), too
+#   my $expected = $model->predict_released(@parked);    the same for parked ones that come back
+#   $model->commit_released($expected, @parked);
+#   $model->keep($command, $code);            one that came back in vain
+#
 # A command is what cqrs.execute takes.  One whose data has "poison" makes the domain
 # raise (see domain()): predict() says so by the status 'fails', and that what comes
 # before it must be executed, and it be parked, before the rest.
@@ -40,6 +45,8 @@ sub new {
         parked   => {},     # by stream: ids, in order
         log      => [],     # stream, version, type
         known    => {},     # by partition: commands that were made
+        cured    => {},     # by id
+        released => {},     # by id: of the batch that comes back
         %args,
     }, $class;
     $self->{salt} //= int rand 2**31;
@@ -53,12 +60,14 @@ sub new {
 
 # To be run in the database: the bank whose rules raise when they meet poison.
 sub domain {
-    return (<<'SQL', <<'SQL');
+    return (<<'SQL', <<'SQL', <<'SQL');
+        create table bank.cured (id uuid primary key)
+SQL
         create function bank.decide_or_fail(state jsonb, command cqrs.command)
             returns cqrs.decision language plpgsql
         as $$
         begin
-            if command.data ? 'poison' then
+            if command.data ? 'poison' and not exists (select from bank.cured as c where c.id = command.id) then
                 raise exception using errcode = 'XX999', message = 'the domain met something it does not know';
             end if;
             return bank.decide(state, command);
@@ -172,7 +181,8 @@ sub predict {
 
     for my $command (@batch) {
         my $id = $command->{id};
-        my $first = $change{outcomes}{$id} // $self->{outcomes}{$id};
+        my $first = $change{outcomes}{$id};
+        $first //= $self->{outcomes}{$id} unless $self->{released}{$id};
 
         if ($first) {
             push @{ $change{results} }, { %$first, duplicate => 1 };
@@ -211,6 +221,35 @@ sub park {
     push @{ $self->{parked}{ $command->{stream} } }, $command->{id};
 }
 
+sub cure { my ($self, $id) = @_; $self->{cured}{$id} = 1 }
+
+sub predict_released {
+    my ($self, @batch) = @_;
+
+    local $self->{released} = { map { ($_->{id} => 1) } @batch };
+
+    return $self->predict(@batch);
+}
+
+sub commit_released {
+    my ($self, $change, @batch) = @_;
+
+    $self->commit($change);
+
+    for my $stream (map { $_->{stream} } @batch) {
+        shift @{ $self->{parked}{$stream} };
+        next if @{ $self->{parked}{$stream} };
+        delete $self->{parked}{$stream};
+        delete $self->{held}{$stream};
+    }
+}
+
+sub keep {
+    my ($self, $command, $code) = @_;
+
+    $self->{outcomes}{ $command->{id} } = { status => 'parked', code => $code, version => undef };
+}
+
 # What the store says by itself, then what the bank says.
 sub _outcome {
     my ($self, $command, $change) = @_;
@@ -223,7 +262,7 @@ sub _outcome {
         || ($command->{expected_version} // 'exists') !~ /^(no-stream|exists|[0-9]+)$/;
     return refused('unknown-category') if $stream !~ /^account-/;
     return { status => 'parked', code => 'stream-held', version => undef }
-        if $change->{held}{$stream} // $self->{held}{$stream};
+        if !$self->{released}{ $command->{id} } && ($change->{held}{$stream} // $self->{held}{$stream});
 
     my $state = { %{ $change->{state}{$stream} // $self->{state}{$stream} // { version => 0 } } };
     my ($version, $expected) = ($state->{version}, $command->{expected_version});
@@ -233,7 +272,7 @@ sub _outcome {
         && ($expected eq 'no-stream' ? $version > 0 : $expected eq 'exists' ? $version == 0
             : $expected != $version);
 
-    return { status => 'fails' } if $command->{data}{poison};
+    return { status => 'fails' } if $command->{data}{poison} && !$self->{cured}{ $command->{id} };
 
     my ($code, $event) = $self->_decide($state, $command);
     return { status => 'rejected', code => $code, version => $version } if $code;
