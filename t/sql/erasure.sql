@@ -2,7 +2,7 @@
 
 \ir lib/prelude.sql
 
-select plan(61);
+select plan(63);
 
 -- "meet" says something personal of somebody; the last name that was heard is kept
 
@@ -197,7 +197,11 @@ select is((select row(e.*)::text from cqrs.erase('p2') as e), '(1,{counter},{oth
 select is((select count(*) from cqrs_build_counter.people), 0::bigint, 'it makes the rebuild begin anew');
 select is((select behind from cqrs.step_rebuild('counter', 1000)), 0::bigint, 'which comes to its end');
 select is(places('Hopper', 'toy'), '{people}', 'until then what it had filled is there');
-select cqrs.promote_rebuild('counter'); select cqrs.finish_rebuild('counter');
+select cqrs.promote_rebuild('counter') \g /dev/null
+select is(places('Hopper', 'cqrs_old_counter'), '{people}', 'a moment longer in the tables that were replaced');
+select cqrs.erase('p2') \g /dev/null
+select is(to_regnamespace('cqrs_old_counter'), null, 'which an erasure drops at once');
+select cqrs.finish_rebuild('counter') \g /dev/null
 select is(places('Hopper', 'toy') || places('Hopper'), null, 'then it can be read nowhere any more');
 select is(wrong(), null, 'and all agrees');
 
