@@ -57,10 +57,15 @@ static int consumer_decider_loaded(consumer_decider_t *d, PGresult *res,
 static int consumer_decider_fold(consumer_decider_t *d,
     consumer_decide_command_t *c, consumer_decide_stream_t *stream,
     PGresult *res, int row);
-static int consumer_decider_decide(consumer_decider_t *d);
+static int consumer_decider_decide(consumer_decider_t *d, int plain);
+static int consumer_decider_plain(const consumer_decider_t *d);
+static int consumer_decider_decide_all(consumer_decider_t *d);
 static int consumer_decider_ask(consumer_decider_t *d,
     consumer_decide_command_t *c, consumer_decide_stream_t *stream);
-static void consumer_decider_write(consumer_decider_t *d, size_t ordinal,
+static void consumer_decider_write(consumer_decider_t *d,
+    const consumer_decide_command_t *c,
+    const consumer_decide_stream_t *stream, const json_t *decision);
+static void consumer_decider_write_json(consumer_decider_t *d, size_t ordinal,
     const consumer_decide_stream_t *stream, const json_t *decision);
 static void consumer_decider_heads(consumer_decider_t *d);
 static consumer_pg_status_e consumer_decider_append(consumer_decider_t *d);
@@ -82,6 +87,7 @@ consumer_decider_init(consumer_decider_t *d, consumer_pg_t *pg,
     d->crashes = crashes;
     d->timeout = timeout;
 
+    consumer_decided_init(&d->decided);
     cqrs_json_init(&d->decisions);
     cqrs_json_init(&d->heads);
 
@@ -108,6 +114,7 @@ consumer_decider_cleanup(consumer_decider_t *d)
         cqrs_cache_cleanup(&d->cache);
     }
 
+    consumer_decided_cleanup(&d->decided);
     cqrs_json_cleanup(&d->decisions);
     cqrs_json_cleanup(&d->heads);
 
@@ -159,7 +166,7 @@ consumer_decider_send(consumer_decider_t *d, unsigned partition,
     rc = CONSUMER_PG_FAILED;
 
     if (consumer_decider_begin(d, partition, epoch, commands, n, all) == 1
-        && consumer_decider_decide(d) == 0)
+        && consumer_decider_decide(d, 1) == 0)
     {
         rc = consumer_decider_append(d);
     }
@@ -203,7 +210,9 @@ consumer_decider_try(consumer_decider_t *d, int known, PGresult **res)
             return rc;
         }
 
-        if (consumer_decider_decide(d) != 0) {
+        /* what the short way is stale for, the long one knows */
+
+        if (consumer_decider_decide(d, tries == 0) != 0) {
             return CONSUMER_PG_FAILED;
         }
 
@@ -527,13 +536,62 @@ consumer_decider_fold(consumer_decider_t *d, consumer_decide_command_t *c,
 /* 0, or -1: a handler is at fault, pg->error says how. */
 
 static int
-consumer_decider_decide(consumer_decider_t *d)
+consumer_decider_decide(consumer_decider_t *d, int plain)
 {
-    int                         rc;
+    int  rc;
+
+    d->plain = plain && consumer_decider_plain(d);
+
+    if (d->plain) {
+        rc = consumer_decider_decide_all(d);
+
+        if (rc != 0 || d->plain) {
+            return rc;
+        }
+    }
+
+    return consumer_decider_decide_all(d);
+}
+
+
+/* Whether, as far as can be seen, the short way will do. */
+
+static int
+consumer_decider_plain(const consumer_decider_t *d)
+{
+    size_t  i;
+
+    for (i = 0; i < d->ncommands; i++) {
+        if (d->commands[i].settled
+            || !consumer_decided_valid(d->commands[i].command))
+        {
+            return 0;
+        }
+    }
+
+    for (i = 0; i < d->nstreams; i++) {
+        if (d->streams[i].token[0]) {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
+/* After it d->plain is unset where something was not plain after all. */
+
+static int
+consumer_decider_decide_all(consumer_decider_t *d)
+{
+    int                         rc, plain;
     size_t                      i;
     consumer_decide_stream_t   *stream;
     consumer_decide_command_t  *c;
 
+    plain = d->plain;
+
+    consumer_decided_clear(&d->decided);
     cqrs_json_clear(&d->decisions);
     cqrs_json_raw(&d->decisions, "[", 1);
 
@@ -549,7 +607,7 @@ consumer_decider_decide(consumer_decider_t *d)
 
     rc = 0;
 
-    for (i = 0; i < d->ncommands && rc == 0; i++) {
+    for (i = 0; i < d->ncommands && rc == 0 && d->plain == plain; i++) {
         c = &d->commands[i];
 
         if (!c->settled) {
@@ -575,17 +633,14 @@ consumer_decider_ask(consumer_decider_t *d, consumer_decide_command_t *c,
 {
     int                   rc;
     char                  error[CONSUMER_HANDLER_ERROR_MAX];
-    size_t                ordinal;
     json_t               *conflict;
     consumer_decision_t   decision;
-
-    ordinal = (size_t) (c - d->commands) + 1;
 
     conflict = c->expected ? consumer_conflict(c->expected, stream->head)
                            : NULL;
 
     if (conflict) {
-        consumer_decider_write(d, ordinal, stream, conflict);
+        consumer_decider_write(d, c, stream, conflict);
         json_decref(conflict);
 
         return 0;
@@ -602,7 +657,7 @@ consumer_decider_ask(consumer_decider_t *d, consumer_decide_command_t *c,
         json_decref(stream->state);
         stream->state = json_incref(decision.state);
 
-        consumer_decider_write(d, ordinal, stream, decision.decision);
+        consumer_decider_write(d, c, stream, decision.decision);
         consumer_handler_decided(&decision);
 
     } else {
@@ -617,7 +672,28 @@ consumer_decider_ask(consumer_decider_t *d, consumer_decide_command_t *c,
 
 
 static void
-consumer_decider_write(consumer_decider_t *d, size_t ordinal,
+consumer_decider_write(consumer_decider_t *d,
+    const consumer_decide_command_t *c,
+    const consumer_decide_stream_t *stream, const json_t *decision)
+{
+    size_t  ordinal;
+
+    ordinal = (size_t) (c - d->commands) + 1;
+
+    if (!d->plain) {
+        consumer_decider_write_json(d, ordinal, stream, decision);
+
+    } else if (consumer_decided_add(&d->decided, ordinal, c->command,
+                                    stream->head, decision)
+               != 0)
+    {
+        d->plain = 0;
+    }
+}
+
+
+static void
+consumer_decider_write_json(consumer_decider_t *d, size_t ordinal,
     const consumer_decide_stream_t *stream, const json_t *decision)
 {
     size_t                    i;
@@ -671,6 +747,13 @@ consumer_decider_heads(consumer_decider_t *d)
             continue;
         }
 
+        if (d->plain) {
+            consumer_decided_stream(&d->decided, stream->name, stream->len,
+                                    stream->base, stream->head,
+                                    stream->state);
+            continue;
+        }
+
         cqrs_json_text(json, json->len > 1 ? ",{\"stream\":"
                                            : "{\"stream\":");
         cqrs_json_string(json, stream->name, stream->len);
@@ -700,6 +783,11 @@ static consumer_pg_status_e
 consumer_decider_append(consumer_decider_t *d)
 {
     const char  *params[5];
+
+    if (d->plain) {
+        return consumer_decided_send(&d->decided, d->pg, d->partition,
+                                     d->epoch);
+    }
 
     params[0] = d->partition;
     params[1] = d->epoch;

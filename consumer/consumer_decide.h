@@ -7,10 +7,11 @@
  * Executes commands that a handler in C decides.
  *
  * They are decided here, on states that are kept from one batch to the next,
- * and written by cqrs.append().  It writes all or nothing: when a state was
- * not the newest, or a command has an outcome already, it says so, and what
- * the store knows is loaded and decided on anew.  So what is kept may well be
- * old; that costs a round trip, never a wrong decision.
+ * and written by cqrs.append_decided(), or by cqrs.append() where there is
+ * more to it.  They write all or nothing: when a state was not the newest, or
+ * a command has an outcome already, they say so, and what the store knows is
+ * loaded and decided on anew.  So what is kept may well be old; that costs a
+ * round trip, never a wrong decision.
  */
 
 #ifndef CONSUMER_DECIDE_H
@@ -19,6 +20,7 @@
 
 #include "consumer_command.h"
 #include "consumer_crash.h"
+#include "consumer_decided.h"
 #include "consumer_pg.h"
 #include "cqrs_cache.h"
 #include "cqrs_json.h"
@@ -51,7 +53,9 @@ typedef struct {
     size_t                      nstreams;
     unsigned                   *index;       /* both by name; 0: free */
     size_t                      nindex;      /* of each, a power of two */
-    cqrs_json_t                 decisions;
+    unsigned                    plain:1;     /* it is in decided */
+    consumer_decided_t          decided;
+    cqrs_json_t                 decisions;   /* or else in these */
     cqrs_json_t                 heads;
 } consumer_decider_t;
 

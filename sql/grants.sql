@@ -17,6 +17,7 @@ grant execute on function
     cqrs.execute(integer, bigint, jsonb),
     cqrs.load(integer, bigint, jsonb),
     cqrs.append(integer, bigint, jsonb, jsonb, jsonb),
+    cqrs.append_decided,
     cqrs.check_handlers(text[]),
     cqrs.park(integer, bigint, jsonb, text, text),
     cqrs.releases_due(integer, text),

@@ -54,6 +54,8 @@ set local client_min_messages = warning;
 \ir daemon/refuse.sql
 \ir daemon/stream_head.sql
 \ir daemon/read_batch.sql
+\ir daemon/recording_time.sql
+\ir daemon/domain_notifications.sql
 \ir daemon/record_batch.sql
 \ir daemon/own_partition.sql
 \ir daemon/claim_partition.sql
@@ -62,6 +64,7 @@ set local client_min_messages = warning;
 \ir daemon/check_handlers.sql
 \ir daemon/load.sql
 \ir daemon/append.sql
+\ir daemon/append_decided.sql
 \ir daemon/park.sql
 \ir daemon/refuse_message.sql
 \ir daemon/read_notifications.sql

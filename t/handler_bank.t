@@ -120,6 +120,40 @@ for my $expected (qw(no-stream exists 0 1 7 007 999999999999999999)) {
 }
 
 
+# What costs the store nothing is made by the daemon, unless a state is to be folded anew; what the store makes is the same.
+
+my %headers = (claims => '{"sub": "J\\"\u00fc", "n": [1, null]}', 'correlation-id' => 'a "quoted" \\ one',
+    'causation-id' => 'the cause', traceparent => '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01');
+my %made;
+for my $stream ('account-by-daemon', 'account-by-store') {
+    my @sent;
+    for ([ 'open', { name => "\x{2028}\"\\\t" } ], [ 'deposit', { amount => 1.10 } ], [ 'withdraw', { amount => 2 } ]) {
+        $database->value(q{select cqrs.refold('account')}) if $stream =~ /store/;
+        push @sent, $commands->send($stream, @$_, headers => {%headers});
+        $commands->wait_outcomes($sent[-1]);
+    }
+    my $rows = $database->dbh->selectcol_arrayref(<<'EOS', undef, $stream, $stream, $stream);
+        select (to_jsonb(i) - 'recorded_at')::text from cqrs.inbox as i where i.stream = $1
+        union all select (to_jsonb(e) - '{position,recorded_at}'::text[])::text from cqrs.events as e where e.stream = $2
+        union all select n.channel || ' ' || regexp_replace(n.body, '"time":"[^"]*"', '"time":"?"')::jsonb::text
+                    from cqrs.notifications as n where n.body::jsonb->>'subject' = $3
+EOS
+    my %number = map { ($sent[$_] => "command-$_") } 0 .. $#sent;
+    my $derived = join '|', @{ $database->dbh->selectcol_arrayref(
+        q{select cqrs.derive_id(c::uuid, k) from unnest($1::text[]) as c cross join unnest('{event:1,notification:1}'::text[]) as k},
+        undef, \@sent) };
+    for (@$rows) {
+        s/([0-9a-f-]{36})/$number{$1} || $1/ge;
+        s/$derived/derived/g;
+        s/\Q$stream\E/the-stream/g;
+    }
+    $made{$stream} = [ sort @$rows ];
+}
+my ($by_daemon, $by_store) = @made{ 'account-by-daemon', 'account-by-store' };
+is(scalar @$by_daemon, 8, 'three outcomes, two events, three notifications');
+is_deeply($by_daemon, $by_store, 'are the same, whether the daemon or the store makes them');
+
+
 # The same command twice.
 
 my $id = $commands->send('account-1', 'deposit', { amount => 100 });

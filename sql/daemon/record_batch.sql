@@ -11,10 +11,8 @@ create or replace function cqrs.record_batch(partition integer, commands jsonb, 
 as $$
 #variable_conflict use_column
 declare
-    at         timestamptz := clock_timestamp();
-    said_at    text;
-    since      timestamptz;     -- the inbox has parts from here
-    until      timestamptz;     -- to here
+    at         constant timestamptz := cqrs.recording_time();
+    said_at    constant text := cqrs.timestamp(at);
     last       bigint;
     events     cqrs.event[];
     ordinals   integer[];       -- to which command each event belongs
@@ -24,17 +22,6 @@ declare
     channels   text[];
     bodies     text[];
 begin
-    -- a clock that was set back does not lead to where the inbox has been cleaned
-
-    select s.since, s.beyond into since, until from cqrs.inbox_span() as s;
-
-    if at >= until then
-        perform cqrs.make_inbox_part(at);
-    end if;
-
-    at := greatest(at, since);
-    said_at := cqrs.timestamp(at);
-
     if commands->0 ? 'release' then
         perform cqrs.take_parked(outcomes);
     end if;
@@ -107,19 +94,7 @@ begin
                    as o (command, category, duplicate, tell, status, decision, version, ordinal)
              where o.tell and (o.command).user_id <> ''
             union all
-            select d.ordinal, d.n, d.channel,
-                   cqrs.envelope(cqrs.derive_id(d.command_id, 'notification:' || d.n),
-                                 d.type, d.stream, said_at, d.data, '')
-              from (select e.ordinal, (e.metadata->>'command_id')::uuid as command_id, e.stream,
-                           n.channel, n.type, coalesce(n.data, '{}')::text as data,
-                           1 + row_number() over (partition by e.ordinal order by e.position)::integer as n
-                      from unnest(events, ordinals)
-                           as e (partition, position, id, stream, version, type, revision, data, metadata,
-                                 recorded_at, subject, personal, ordinal)
-                     cross join lateral cqrs.dispatch_notify(cqrs.category_of(e.stream),
-                           row(e.partition, e.position, e.id, e.stream, e.version, e.type, e.revision, e.data,
-                               e.metadata, e.recorded_at, e.subject, e.personal)::cqrs.event) as n
-                     where n.channel is not null) as d
+            select * from cqrs.domain_notifications(events, ordinals, said_at)
              order by 1, 2) as n;
 
     last := cqrs.room_for_notifications(partition, cardinality(channels));

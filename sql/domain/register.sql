@@ -66,6 +66,7 @@ declare
     upcasts   text;
     upcasting text[];
     reacting  text;
+    notifying text;
 begin
     select string_agg(format(' when %L then %s(state, command)', c.category, c.decide), '' order by c.category)
                filter (where c.decide is not null),
@@ -74,15 +75,20 @@ begin
            string_agg(format('select r.* from %s(event) as r where category = %L%s', c.react, c.category,
                              ' and event.type = any (' || quote_literal(c.reacts_to) || ')'),
                ' union all ' order by c.category) filter (where c.react is not null),
-           string_agg(format('select n.* from %s(event) as n where category = %L', c.notify, c.category),
+           string_agg(format('select n.* from %s(event) as n where category = %L%s', c.notify, c.category,
+                             ' and event.type = any (' || quote_literal(c.notifies_of) || ')'),
                ' union all ' order by c.category) filter (where c.notify is not null),
            string_agg(format(' when %L then %s(event)', c.category, c.upcast), '' order by c.category)
                filter (where c.upcast is not null),
            array_agg(c.category order by c.category) filter (where c.upcast is not null),
            string_agg(format(' when %L then %s', c.category,
                              coalesce('type = any (' || quote_literal(c.reacts_to) || ')', 'true')), '' order by c.category)
-               filter (where c.react is not null)
-      into decides, evolves, reacts, notifies, upcasts, upcasting, reacting
+               filter (where c.react is not null),
+           string_agg(format(' when %L then %s', c.category,
+                             coalesce('type = any (' || quote_literal(c.notifies_of) || ')', 'true')), ''
+                             order by c.category)
+               filter (where c.notify is not null)
+      into decides, evolves, reacts, notifies, upcasts, upcasting, reacting, notifying
       from cqrs.categories as c;
 
     execute format($sql$
@@ -122,6 +128,12 @@ begin
         coalesce('case category' || reacting || ' else false end', 'false'));
 
     execute format($sql$
+        create or replace function cqrs.notifies(category text, type text)
+            returns boolean language sql immutable parallel safe
+        as $body$ select %s $body$ $sql$,
+        coalesce('case category' || notifying || ' else false end', 'false'));
+
+    execute format($sql$
         create or replace function cqrs.stored_as_is(event cqrs.events)
             returns boolean language sql immutable parallel safe
         as $body$ select event.personal is null %s $body$ $sql$,
@@ -145,13 +157,16 @@ comment on function cqrs.dispatch_upcast(text, cqrs.new_event) is
     'Calls the category''s upcast; the event itself where there is none. Made by cqrs.register.';
 comment on function cqrs.reacts(text, text) is
     'Whether the category''s react is to be asked about events of a type. Made by cqrs.register.';
+comment on function cqrs.notifies(text, text) is
+    'Whether the category''s notify is to be asked about events of a type. Made by cqrs.register.';
 comment on function cqrs.stored_as_is(cqrs.events) is
     'Whether the domain sees an event just as its row is: nothing to upcast, nothing to open. Made by cqrs.register.';
 
 
 create or replace function cqrs.register(category text, decide text default null, evolve text default null,
     project text default null, react text default null, notify text default null, upcast text default null,
-    forget text default null, reacts_to text[] default null, tables text[] default null)
+    forget text default null, reacts_to text[] default null, tables text[] default null,
+    notifies_of text[] default null)
     returns void language plpgsql set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_variable
@@ -177,6 +192,11 @@ begin
             message = format('category %s has no react that reacts_to could be for', category);
     end if;
 
+    if notifies_of is not null and notify is null then
+        raise exception using errcode = '22023',
+            message = format('category %s has no notify that notifies_of could be for', category);
+    end if;
+
     select * into chosen
       from jsonb_populate_record(null::cqrs.categories, (
                select jsonb_object_agg(f.role, cqrs.domain_function(category, f.role, f.name))
@@ -185,6 +205,7 @@ begin
 
     chosen.category := category;
     chosen.reacts_to := reacts_to;
+    chosen.notifies_of := notifies_of;
 
     lock table cqrs.categories in share row exclusive mode;
 
@@ -200,9 +221,9 @@ begin
     perform cqrs.make_dispatchers();
 end $$;
 
-comment on function cqrs.register(text, text, text, text, text, text, text, text, text[], text[]) is
+comment on function cqrs.register(text, text, text, text, text, text, text, text, text[], text[], text[]) is
     'Names the domain''s functions for a category of streams; registering again replaces them. Without decide and '
-    'evolve a handler in C decides. reacts_to: the types of events that react is asked about; null: all. '
+    'evolve a handler in C decides. reacts_to: the types of events that react is asked about, notifies_of: notify; null: all. '
     'tables: those that project fills, so that they can be rebuilt and verified; see cqrs.register_projection.';
 
 

@@ -19,7 +19,7 @@ select is((select array_agg(rolname::text || rolcanlogin || rolsuper || rolcreat
 
 select is((select array_agg(p.proname::text order by p.proname) from pg_proc as p
             where p.pronamespace = 'cqrs'::regnamespace and has_function_privilege('cqrs_consumer', p.oid, 'execute')),
-    '{advance_checkpoint,append,attend,check_handlers,claim_checkpoint,claim_partition,clean,derive_id,discard,execute,fail_projection,leave,list_parked,load,park,partition_count,partition_of,pending_projections,react,read_checkpoint,read_events,read_notifications,read_released,refuse_message,release,releases_due,run_projection}',
+    '{advance_checkpoint,append,append_decided,attend,check_handlers,claim_checkpoint,claim_partition,clean,derive_id,discard,execute,fail_projection,leave,list_parked,load,park,partition_count,partition_of,pending_projections,react,read_checkpoint,read_events,read_notifications,read_released,refuse_message,release,releases_due,run_projection}',
     'the consumer may call the daemon''s functions only');
 select is((select array_agg(p.proname::text order by p.proname) from pg_proc as p
             where p.pronamespace = 'cqrs'::regnamespace and has_function_privilege('cqrs_reader', p.oid, 'execute')),

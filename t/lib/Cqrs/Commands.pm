@@ -46,9 +46,9 @@ sub ready {
     my ($self) = @_;
 
     wait_until {
-        !grep { !$self->{vhost}->has_queue($_) } 'cqrs.reactions',
-            map { "cqrs.commands.$_" } 0 .. $self->{partitions} - 1
-    } 20, "the daemon's queues";
+        my %bound = map { ($_->{destination} => 1) } grep { $_->{source} =~ /^cqrs/ } $self->{vhost}->bindings;
+        !grep { !$bound{$_} } 'cqrs.reactions', map { "cqrs.commands.$_" } 0 .. $self->{partitions} - 1;
+    } 20, "the daemon's queues to be bound";
 }
 
 # Data that is no reference is sent as it is.
