@@ -563,6 +563,7 @@ consumer_decider_plain(const consumer_decider_t *d)
 
     for (i = 0; i < d->ncommands; i++) {
         if (d->commands[i].settled
+            || json_object_get(d->commands[i].command->json, "release")
             || !consumer_decided_valid(d->commands[i].command))
         {
             return 0;

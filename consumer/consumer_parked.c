@@ -138,8 +138,9 @@ consumer_parked_retry(const consumer_options_t *options)
     for (row = 0; row < PQntuples(res); row++) {
         commands = PQgetvalue(res, row, 1);
 
-        printf("Stream %s is released: %s command%s.\n",
-               PQgetvalue(res, row, 0), commands,
+        fputs("Stream ", stdout);
+        consumer_table_word(PQgetvalue(res, row, 0));
+        printf(" is released: %s command%s.\n", commands,
                consumer_pg_number(res, row, 1) == 1 ? "" : "s");
     }
 

@@ -14,7 +14,7 @@ consumer_release_init(consumer_release_t *r, consumer_pg_t *pg,
 {
     consumer_options_t  options;
 
-    /* held streams are few, their states are not kept for long */
+    /* states are not kept from one reading to the next */
 
     options = *worker->options;
     options.cache = options.batch;
@@ -37,6 +37,7 @@ void
 consumer_release_clear(consumer_release_t *r)
 {
     consumer_batch_clear(&r->batch);
+    consumer_decider_clear(&r->batch.decider);
 
     r->progress = 1;
 }

@@ -65,6 +65,13 @@ consumer_table_show(json_t *object, int json)
 }
 
 
+void
+consumer_table_word(const char *text)
+{
+    (void) consumer_table_text(text, strlen(text));
+}
+
+
 static void
 consumer_table_print(const json_t *rows,
     const consumer_table_column_t *columns)

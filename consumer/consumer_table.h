@@ -37,5 +37,8 @@ void consumer_table_list(const json_t *rows,
  */
 void consumer_table_show(json_t *object, int json);
 
+/* Prints a piece of a sentence. */
+void consumer_table_word(const char *text);
+
 
 #endif /* CONSUMER_TABLE_H */

@@ -2,7 +2,7 @@
 
 \ir lib/prelude.sql
 
-select plan(81);
+select plan(84);
 
 select throws_ok($$ select run(add(1, 'a'), command(2, 'counter-a', 'fail'), add(3, 'a')) $$, 'XX999', 'this one always fails',
     'a command that fails fails its batch');
@@ -114,6 +114,14 @@ select is(pg_temp.listed('counter-a'), '02 released 3, 03 released 2, 05 release
 select is(pg_temp.listed('counter-new'), '20 failed 1, 21 waits 0', 'of no other one');
 select is(cqrs.releases_due(0, 'me'), true, 'something is due');
 select is(cqrs.releases_due(1, 'me'), false, '... but in this partition only');
+
+select cqrs.attend(0, 'other', 'works') \g /dev/null
+select is(cqrs.releases_due(0, 'me') || ' ' || cqrs.releases_due(0, 'other'), 'false true', 'it is for the daemon that works the partition');
+select cqrs.attend(0, 'other', 'waits'), cqrs.attend(0, 'me', 'waits') \g /dev/null
+select is(cqrs.releases_due(0, 'me') || ' ' || cqrs.releases_due(0, 'other'), 'true false', '... or for the first of those that wait');
+update cqrs.attendance set seen_at = seen_at - interval '11 s' where daemon = 'me';
+select is(cqrs.releases_due(0, 'other'), true, '... that is there');
+delete from cqrs.attendance;
 
 -- it fails again
 
