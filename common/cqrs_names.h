@@ -46,7 +46,16 @@
 #define CQRS_CONTENT_TYPE_EVENT                                               \
     "application/cloudevents+json; charset=utf-8"
 
+#define CQRS_TYPE_COMPLETED           "cqrs.command.completed"
+#define CQRS_TYPE_REJECTED            "cqrs.command.rejected"
+#define CQRS_TYPE_FAILED              "cqrs.command.failed"
+
+#define CQRS_CODE_CONFLICT            "conflict"
+
+#define CQRS_CHANNEL_USER             "user:"          /* and the user */
+
 #define CQRS_REDIS_HISTORY            "cqrs:history:"  /* and the channel */
+#define CQRS_REDIS_KEY                "cqrs:key:"      /* and the id */
 #define CQRS_REDIS_SENT               "cqrs:sent"
 
 

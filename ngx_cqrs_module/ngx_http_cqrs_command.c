@@ -7,20 +7,22 @@
  * Commands: cqrs_command and cqrs_partitions.
  *
  * A request becomes a message in RabbitMQ; the 202 leaves when the broker has
- * confirmed it.  On the way it may wait for its body, for the number of
- * partitions, and for the confirm; whatever it waits for is cut off by the
- * request's cleanup when the client leaves first.
+ * confirmed it, or when the outcome is known to a client that prefers to wait.
+ * On the way the request may wait for its body, for Redis, for the number of
+ * partitions, for the confirm and for the outcome; whatever it waits for is
+ * cut off by its cleanup when the client leaves first.
  */
 
 #include "ngx_http_cqrs_module.h"
-#include "ngx_http_cqrs_command_request.h"
+#include "ngx_http_cqrs_command.h"
 #include "ngx_http_cqrs_jwt.h"
 #include "ngx_http_cqrs_reply.h"
 
-#include "ngx_cqrs_partitions.h"
-
 
 #define NGX_HTTP_CQRS_COMMAND_PARTITIONS_MAX  100000
+#define NGX_HTTP_CQRS_COMMAND_WAIT            30000
+
+#define NGX_HTTP_CQRS_UNPROCESSABLE           422
 
 
 typedef struct {
@@ -28,28 +30,12 @@ typedef struct {
 } ngx_http_cqrs_command_main_conf_t;
 
 
-typedef struct {
-    ngx_http_complex_value_t        *type;
-    ngx_http_complex_value_t        *stream;
-    ngx_uint_t                       methods;
-    ngx_str_t                        allow;
-    ngx_int_t                        partitions;
-    ngx_cqrs_partitions_t           *learned;  /* where no number is given */
-} ngx_http_cqrs_command_loc_conf_t;
-
-
-typedef struct {
-    ngx_http_request_t              *request;
-    ngx_http_cqrs_command_request_t  command;
-    ngx_cqrs_partitions_waiter_t     waiter;
-    ngx_cqrs_amqp_op_t              *op;
-} ngx_http_cqrs_command_ctx_t;
-
-
 static ngx_int_t ngx_http_cqrs_command_init_process(ngx_cycle_t *cycle);
-static ngx_int_t ngx_http_cqrs_command_handler(ngx_http_request_t *r);
 static void ngx_http_cqrs_command_body_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_cqrs_command_begin(ngx_http_request_t *r);
+static void ngx_http_cqrs_command_heard(void *data);
+static ngx_int_t ngx_http_cqrs_command_route(ngx_http_request_t *r,
+    ngx_http_cqrs_command_ctx_t *ctx);
 static void ngx_http_cqrs_command_partitions(ngx_uint_t n, void *data);
 static ngx_int_t ngx_http_cqrs_command_publish(
     ngx_http_cqrs_command_ctx_t *ctx, ngx_uint_t partitions);
@@ -57,34 +43,19 @@ static void ngx_http_cqrs_command_published(ngx_cqrs_amqp_status_e status,
     void *data);
 static ngx_int_t ngx_http_cqrs_command_answer(ngx_http_request_t *r,
     ngx_http_cqrs_command_ctx_t *ctx, ngx_cqrs_amqp_status_e status);
+static ngx_int_t ngx_http_cqrs_command_accept(ngx_http_request_t *r,
+    ngx_http_cqrs_command_ctx_t *ctx);
 static ngx_int_t ngx_http_cqrs_command_no_store(ngx_http_request_t *r);
 static void ngx_http_cqrs_command_watch_client(ngx_http_request_t *r);
 static void ngx_http_cqrs_command_cleanup(void *data);
 static void ngx_http_cqrs_command_resume(ngx_http_request_t *r, ngx_int_t rc);
 
-static ngx_int_t ngx_http_cqrs_command_id_variable(ngx_http_request_t *r,
-    ngx_http_variable_value_t *v, uintptr_t data);
-
-static ngx_int_t ngx_http_cqrs_command_add_variables(ngx_conf_t *cf);
 static void *ngx_http_cqrs_command_create_main_conf(ngx_conf_t *cf);
 static void *ngx_http_cqrs_command_create_loc_conf(ngx_conf_t *cf);
 static char *ngx_http_cqrs_command_merge_loc_conf(ngx_conf_t *cf, void *parent,
     void *child);
 static char *ngx_http_cqrs_command_learn(ngx_conf_t *cf,
     ngx_http_cqrs_command_loc_conf_t *conf, ngx_cqrs_pg_t *pg);
-static char *ngx_http_cqrs_command(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
-static char *ngx_http_cqrs_command_set_methods(ngx_conf_t *cf,
-    ngx_http_cqrs_command_loc_conf_t *conf, ngx_str_t *value);
-
-
-static ngx_conf_bitmask_t  ngx_http_cqrs_command_methods[] = {
-    { ngx_string("POST"), NGX_HTTP_POST },
-    { ngx_string("PUT"), NGX_HTTP_PUT },
-    { ngx_string("PATCH"), NGX_HTTP_PATCH },
-    { ngx_string("DELETE"), NGX_HTTP_DELETE },
-    { ngx_null_string, 0 }
-};
 
 
 static ngx_conf_num_bounds_t  ngx_http_cqrs_command_partitions_bounds = {
@@ -96,7 +67,7 @@ static ngx_command_t  ngx_http_cqrs_command_commands[] = {
 
     { ngx_string("cqrs_command"),
       NGX_HTTP_LOC_CONF|NGX_HTTP_LIF_CONF|NGX_CONF_1MORE,
-      ngx_http_cqrs_command,
+      ngx_http_cqrs_command_set,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
       NULL },
@@ -143,10 +114,6 @@ ngx_module_t  ngx_http_cqrs_command_module = {
 };
 
 
-static ngx_str_t  ngx_http_cqrs_command_id_name =
-    ngx_string("cqrs_command_id");
-
-
 /* The store is asked before the first command, which then need not wait. */
 
 static ngx_int_t
@@ -176,7 +143,7 @@ ngx_http_cqrs_command_init_process(ngx_cycle_t *cycle)
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_http_cqrs_command_handler(ngx_http_request_t *r)
 {
     ngx_int_t                          rc;
@@ -262,7 +229,6 @@ static ngx_int_t
 ngx_http_cqrs_command_begin(ngx_http_request_t *r)
 {
     ngx_int_t                          rc;
-    ngx_uint_t                         partitions;
     ngx_http_cqrs_command_ctx_t       *ctx;
     ngx_http_cqrs_command_loc_conf_t  *conf;
 
@@ -273,6 +239,66 @@ ngx_http_cqrs_command_begin(ngx_http_request_t *r)
     if (rc != NGX_OK) {
         return rc;
     }
+
+    ctx->wait.time = ngx_min(ngx_http_cqrs_command_wait_wanted(r), conf->wait);
+
+    if (ctx->wait.time) {
+        ctx->wait.id = ctx->command.id;
+        ctx->wait.handler = ngx_http_cqrs_command_heard;
+        ctx->wait.data = ctx;
+
+        rc = ngx_http_cqrs_command_wait_begin(r, &ctx->wait,
+                                              ngx_http_cqrs_loc_conf(r)->redis,
+                                              &ctx->command.user);
+        if (rc == NGX_OK) {
+            return NGX_OK;
+        }
+    }
+
+    return ngx_http_cqrs_command_route(r, ctx);
+}
+
+
+/* First when the command may be sent, then when the waiting has an end. */
+
+static void
+ngx_http_cqrs_command_heard(void *data)
+{
+    ngx_int_t                     rc;
+    ngx_http_request_t           *r;
+    ngx_http_cqrs_command_ctx_t  *ctx = data;
+
+    r = ctx->request;
+
+    ngx_http_set_log_request(r->connection->log, r);
+
+    if (!ctx->routed) {
+        rc = ngx_http_cqrs_command_route(r, ctx);
+
+        if (rc != NGX_OK) {
+            ngx_http_cqrs_command_resume(r, rc);
+        }
+
+        return;
+    }
+
+    if (ctx->held) {
+        ngx_http_cqrs_command_resume(r,
+                            ngx_http_cqrs_command_answer(r, ctx, ctx->status));
+    }
+}
+
+
+static ngx_int_t
+ngx_http_cqrs_command_route(ngx_http_request_t *r,
+    ngx_http_cqrs_command_ctx_t *ctx)
+{
+    ngx_uint_t                         partitions;
+    ngx_http_cqrs_command_loc_conf_t  *conf;
+
+    conf = ngx_http_get_module_loc_conf(r, ngx_http_cqrs_command_module);
+
+    ctx->routed = 1;
 
     partitions = conf->learned ? ngx_cqrs_partitions_known(conf->learned)
                                : (ngx_uint_t) conf->partitions;
@@ -328,6 +354,8 @@ ngx_http_cqrs_command_publish(ngx_http_cqrs_command_ctx_t *ctx,
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
+    ctx->sent_at = ngx_current_msec;
+
     ctx->op = ngx_cqrs_amqp_publish(conf->rabbitmq, &ctx->command.message,
                                     ngx_http_cqrs_command_published, ctx);
 
@@ -344,6 +372,19 @@ ngx_http_cqrs_command_published(ngx_cqrs_amqp_status_e status, void *data)
     r = ctx->request;
     ctx->op = NULL;
 
+    ctx->status = status;
+    ctx->publish_time = ngx_current_msec - ctx->sent_at;
+    ctx->answered = 1;
+
+    if (status == NGX_CQRS_AMQP_CONFIRMED
+        && ctx->wait.listening
+        && !ctx->wait.outcome
+        && !ctx->wait.over)
+    {
+        ctx->held = 1;
+        return;
+    }
+
     ngx_http_set_log_request(r->connection->log, r);
 
     ngx_http_cqrs_command_resume(r,
@@ -355,21 +396,22 @@ static ngx_int_t
 ngx_http_cqrs_command_answer(ngx_http_request_t *r,
     ngx_http_cqrs_command_ctx_t *ctx, ngx_cqrs_amqp_status_e status)
 {
-    ngx_str_t  *id, none;
+    ngx_str_t  *id;
 
     id = &ctx->command.id;
+
+    ctx->wait_time = ngx_current_msec - ctx->wait.begun;
+
+    ngx_http_cqrs_command_wait_end(&ctx->wait);
+
+    if (ctx->wait.outcome) {
+        status = NGX_CQRS_AMQP_CONFIRMED;      /* else there were none */
+    }
 
     switch (status) {
 
     case NGX_CQRS_AMQP_CONFIRMED:
-
-        if (ngx_http_cqrs_add_header(r, "Command-Id", id) != NGX_OK) {
-            return NGX_HTTP_INTERNAL_SERVER_ERROR;
-        }
-
-        ngx_str_null(&none);
-
-        return ngx_http_cqrs_send(r, NGX_HTTP_ACCEPTED, NULL, &none);
+        return ngx_http_cqrs_command_accept(r, ctx);
 
     case NGX_CQRS_AMQP_UNROUTABLE:
         ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
@@ -422,6 +464,62 @@ ngx_http_cqrs_command_answer(ngx_http_request_t *r,
 }
 
 
+/* With an empty body, whatever came of it: the user's channel says more. */
+
+static ngx_int_t
+ngx_http_cqrs_command_accept(ngx_http_request_t *r,
+    ngx_http_cqrs_command_ctx_t *ctx)
+{
+    ngx_str_t   none, applied;
+    ngx_uint_t  status;
+
+    if (ngx_http_cqrs_add_header(r, "Command-Id", &ctx->command.id) != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (ctx->wait.listening) {
+        applied.data = ngx_pnalloc(r->pool,
+                                   sizeof("wait=") - 1 + NGX_INT_T_LEN);
+        if (applied.data == NULL) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
+        applied.len = ngx_sprintf(applied.data, "wait=%M",
+                                  ctx->wait.time / 1000)
+                      - applied.data;
+
+        if (ngx_http_cqrs_add_header(r, "Preference-Applied", &applied)
+            != NGX_OK)
+        {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+    }
+
+    switch (ctx->wait.outcome) {
+
+    case CQRS_OUTCOME_COMPLETED:
+        status = NGX_HTTP_NO_CONTENT;
+        break;
+
+    case CQRS_OUTCOME_CONFLICT:
+        status = NGX_HTTP_CONFLICT;
+        break;
+
+    case CQRS_OUTCOME_REJECTED:
+        status = NGX_HTTP_CQRS_UNPROCESSABLE;
+        break;
+
+    default:                   /* not known, or put aside: it may be done */
+        status = NGX_HTTP_ACCEPTED;
+    }
+
+    ngx_str_null(&none);
+
+    return ngx_http_cqrs_send(r, status, NULL, &none);
+}
+
+
 static ngx_int_t
 ngx_http_cqrs_command_no_store(ngx_http_request_t *r)
 {
@@ -455,6 +553,7 @@ ngx_http_cqrs_command_cleanup(void *data)
 {
     ngx_http_cqrs_command_ctx_t  *ctx = data;
 
+    ngx_http_cqrs_command_wait_end(&ctx->wait);
     ngx_cqrs_partitions_cancel(&ctx->waiter);
 
     if (ctx->op) {
@@ -474,46 +573,6 @@ ngx_http_cqrs_command_resume(ngx_http_request_t *r, ngx_int_t rc)
     ngx_http_finalize_request(r, rc);
 
     ngx_http_run_posted_requests(c);
-}
-
-
-static ngx_int_t
-ngx_http_cqrs_command_id_variable(ngx_http_request_t *r,
-    ngx_http_variable_value_t *v, uintptr_t data)
-{
-    ngx_http_cqrs_command_ctx_t  *ctx;
-
-    ctx = ngx_http_get_module_ctx(r, ngx_http_cqrs_command_module);
-
-    if (ctx == NULL || ctx->command.id.len == 0) {
-        v->not_found = 1;
-        return NGX_OK;
-    }
-
-    v->data = ctx->command.id.data;
-    v->len = ctx->command.id.len;
-    v->valid = 1;
-    v->no_cacheable = 1;
-    v->not_found = 0;
-
-    return NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_http_cqrs_command_add_variables(ngx_conf_t *cf)
-{
-    ngx_http_variable_t  *var;
-
-    var = ngx_http_add_variable(cf, &ngx_http_cqrs_command_id_name,
-                                NGX_HTTP_VAR_NOCACHEABLE);
-    if (var == NULL) {
-        return NGX_ERROR;
-    }
-
-    var->get_handler = ngx_http_cqrs_command_id_variable;
-
-    return NGX_OK;
 }
 
 
@@ -576,6 +635,7 @@ ngx_http_cqrs_command_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         conf->stream = prev->stream;
         conf->methods = prev->methods;
         conf->allow = prev->allow;
+        conf->wait = prev->wait;
     }
 
     if (conf->type == NULL) {
@@ -593,6 +653,22 @@ ngx_http_cqrs_command_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
     if (ngx_http_cqrs_jwt_check_conf(cf) != NGX_CONF_OK) {
         return NGX_CONF_ERROR;
+    }
+
+    if (backends->redis == NULL) {
+
+        if (conf->wait != NGX_CONF_UNSET_MSEC && conf->wait != 0) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "\"cqrs_command\" with wait= needs "
+                               "\"cqrs_redis\" in location \"%V\" "
+                               "or around it", &clcf->name);
+            return NGX_CONF_ERROR;
+        }
+
+        conf->wait = 0;
+
+    } else if (conf->wait == NGX_CONF_UNSET_MSEC) {
+        conf->wait = NGX_HTTP_CQRS_COMMAND_WAIT;
     }
 
     if (conf->partitions != NGX_CONF_UNSET) {
@@ -643,140 +719,6 @@ ngx_http_cqrs_command_learn(ngx_conf_t *cf,
     }
 
     conf->learned = *learned;
-
-    return NGX_CONF_OK;
-}
-
-
-/* cqrs_command TYPE stream=STREAM [methods=METHOD,...] */
-
-static char *
-ngx_http_cqrs_command(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
-{
-    ngx_http_cqrs_command_loc_conf_t *ccf = conf;
-
-    ngx_str_t                          *value, stream, methods;
-    ngx_uint_t                          i;
-    ngx_http_core_loc_conf_t           *clcf;
-    ngx_http_compile_complex_value_t    ccv;
-
-    if (ccf->type) {
-        return "is duplicate";
-    }
-
-    ngx_str_null(&stream);
-    ngx_str_set(&methods, "POST");
-
-    value = cf->args->elts;
-
-    for (i = 2; i < cf->args->nelts; i++) {
-
-        if (ngx_strncmp(value[i].data, "stream=", 7) == 0) {
-            stream.data = value[i].data + 7;
-            stream.len = value[i].len - 7;
-
-        } else if (ngx_strncmp(value[i].data, "methods=", 8) == 0) {
-            methods.data = value[i].data + 8;
-            methods.len = value[i].len - 8;
-
-        } else {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "invalid parameter \"%V\", known are "
-                               "stream= and methods=", &value[i]);
-            return NGX_CONF_ERROR;
-        }
-    }
-
-    if (stream.len == 0) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"cqrs_command\" does not say which stream "
-                           "the command is for, it needs stream=");
-        return NGX_CONF_ERROR;
-    }
-
-    ccf->type = ngx_palloc(cf->pool, 2 * sizeof(ngx_http_complex_value_t));
-    if (ccf->type == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    ccf->stream = ccf->type + 1;
-
-    ngx_memzero(&ccv, sizeof(ngx_http_compile_complex_value_t));
-
-    ccv.cf = cf;
-    ccv.value = &value[1];
-    ccv.complex_value = ccf->type;
-
-    if (ngx_http_compile_complex_value(&ccv) != NGX_OK) {
-        return NGX_CONF_ERROR;
-    }
-
-    ngx_memzero(&ccv, sizeof(ngx_http_compile_complex_value_t));
-
-    ccv.cf = cf;
-    ccv.value = &stream;
-    ccv.complex_value = ccf->stream;
-
-    if (ngx_http_compile_complex_value(&ccv) != NGX_OK) {
-        return NGX_CONF_ERROR;
-    }
-
-    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
-    clcf->handler = ngx_http_cqrs_command_handler;
-
-    return ngx_http_cqrs_command_set_methods(cf, ccf, &methods);
-}
-
-
-/* Reads "POST,PUT" and writes it again as the Allow header has it. */
-
-static char *
-ngx_http_cqrs_command_set_methods(ngx_conf_t *cf,
-    ngx_http_cqrs_command_loc_conf_t *conf, ngx_str_t *value)
-{
-    u_char              *p, *last, *end;
-    ngx_conf_bitmask_t  *method;
-
-    conf->allow.data = ngx_pnalloc(cf->pool, 2 * value->len + 1);
-    if (conf->allow.data == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    last = value->data + value->len;
-
-    for (p = value->data; p <= last; p = end + 1) {
-        end = ngx_strlchr(p, last, ',');
-        if (end == NULL) {
-            end = last;
-        }
-
-        for (method = ngx_http_cqrs_command_methods; method->name.len;
-             method++)
-        {
-            if (method->name.len == (size_t) (end - p)
-                && ngx_memcmp(method->name.data, p, end - p) == 0)
-            {
-                break;
-            }
-        }
-
-        if (method->name.len == 0) {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "invalid methods \"%V\", a list of "
-                               "POST, PUT, PATCH and DELETE is known", value);
-            return NGX_CONF_ERROR;
-        }
-
-        conf->methods |= method->mask;
-
-        if (conf->allow.len) {
-            conf->allow.data[conf->allow.len++] = ',';
-            conf->allow.data[conf->allow.len++] = ' ';
-        }
-
-        ngx_memcpy(conf->allow.data + conf->allow.len, p, end - p);
-        conf->allow.len += end - p;
-    }
 
     return NGX_CONF_OK;
 }

@@ -30,11 +30,9 @@ static ngx_int_t ngx_http_cqrs_command_body(ngx_http_request_t *r,
 static ngx_int_t ngx_http_cqrs_command_body_copy(ngx_http_request_t *r,
     ngx_str_t *body);
 static ngx_int_t ngx_http_cqrs_command_make_id(ngx_http_request_t *r,
-    ngx_http_cqrs_command_request_t *cr, ngx_str_t *user);
+    ngx_http_cqrs_command_request_t *cr);
 static ngx_int_t ngx_http_cqrs_command_expected(ngx_http_request_t *r,
     ngx_str_t *expected);
-static ngx_str_t *ngx_http_cqrs_command_find(ngx_http_request_t *r,
-    const char *name);
 static void ngx_http_cqrs_command_add(ngx_http_cqrs_command_request_t *cr,
     const char *name, const ngx_str_t *value);
 static amqp_bytes_t ngx_http_cqrs_command_bytes(const ngx_str_t *text);
@@ -86,7 +84,7 @@ ngx_http_cqrs_command_request_build(ngx_http_request_t *r,
 {
     char        error[256];
     ngx_int_t   rc;
-    ngx_str_t   user, claims, *found;
+    ngx_str_t   claims, *found;
 
     rc = ngx_http_cqrs_command_body(r, &cr->body);
     if (rc != NGX_OK) {
@@ -107,13 +105,13 @@ ngx_http_cqrs_command_request_build(ngx_http_request_t *r,
                                      error);
     }
 
-    if (ngx_http_cqrs_jwt_claim(r, &ngx_http_cqrs_command_sub, &user)
+    if (ngx_http_cqrs_jwt_claim(r, &ngx_http_cqrs_command_sub, &cr->user)
         != NGX_OK)
     {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    rc = ngx_http_cqrs_command_make_id(r, cr, &user);
+    rc = ngx_http_cqrs_command_make_id(r, cr);
     if (rc != NGX_OK) {
         return rc;
     }
@@ -122,13 +120,13 @@ ngx_http_cqrs_command_request_build(ngx_http_request_t *r,
     claims.len = claims.data ? ngx_strlen(claims.data) : 0;
 
     ngx_http_cqrs_command_add(cr, CQRS_HEADER_STREAM, &cr->stream);
-    ngx_http_cqrs_command_add(cr, CQRS_HEADER_USER, &user);
+    ngx_http_cqrs_command_add(cr, CQRS_HEADER_USER, &cr->user);
     ngx_http_cqrs_command_add(cr, CQRS_HEADER_CLAIMS, &claims);
     ngx_http_cqrs_command_add(cr, CQRS_HEADER_EXPECTED_VERSION, &cr->expected);
 
     /* these two come from whoever called the client; a bad one is no error */
 
-    found = ngx_http_cqrs_command_find(r, "correlation-id");
+    found = ngx_http_cqrs_command_header(r, "correlation-id", 0);
 
     if (found
         && cqrs_check_token((char *) found->data, found->len,
@@ -138,7 +136,7 @@ ngx_http_cqrs_command_request_build(ngx_http_request_t *r,
         ngx_http_cqrs_command_add(cr, CQRS_HEADER_CORRELATION_ID, found);
     }
 
-    found = ngx_http_cqrs_command_find(r, "traceparent");
+    found = ngx_http_cqrs_command_header(r, "traceparent", 0);
 
     if (found
         && cqrs_check_traceparent((char *) found->data, found->len) == 0)
@@ -295,13 +293,14 @@ ngx_http_cqrs_command_body_copy(ngx_http_request_t *r, ngx_str_t *body)
 
 static ngx_int_t
 ngx_http_cqrs_command_make_id(ngx_http_request_t *r,
-    ngx_http_cqrs_command_request_t *cr, ngx_str_t *user)
+    ngx_http_cqrs_command_request_t *cr)
 {
     u_char       *name, *p;
-    ngx_str_t    *key;
+    ngx_str_t    *key, *user;
     cqrs_uuid_t   id, nil;
 
-    key = ngx_http_cqrs_command_find(r, "idempotency-key");
+    user = &cr->user;
+    key = ngx_http_cqrs_command_header(r, "idempotency-key", 0);
 
     if (key == NULL) {
         if (ngx_http_cqrs_command_id_next(&id) != NGX_OK) {
@@ -400,10 +399,9 @@ ngx_http_cqrs_command_expected(ngx_http_request_t *r, ngx_str_t *expected)
 }
 
 
-/* The first header line of that name, which is in lower case. */
-
-static ngx_str_t *
-ngx_http_cqrs_command_find(ngx_http_request_t *r, const char *name)
+ngx_str_t *
+ngx_http_cqrs_command_header(ngx_http_request_t *r, const char *name,
+    ngx_uint_t n)
 {
     size_t            len;
     ngx_uint_t        i;
@@ -417,7 +415,8 @@ ngx_http_cqrs_command_find(ngx_http_request_t *r, const char *name)
 
         for (i = 0; i < part->nelts; i++) {
             if (h[i].key.len == len
-                && ngx_memcmp(h[i].lowcase_key, name, len) == 0)
+                && ngx_memcmp(h[i].lowcase_key, name, len) == 0
+                && n-- == 0)
             {
                 return &h[i].value;
             }

@@ -21,6 +21,7 @@
 typedef struct {
     ngx_str_t            type;
     ngx_str_t            stream;
+    ngx_str_t            user;                 /* empty: nobody is known */
     ngx_str_t            expected;             /* version; empty: any */
     ngx_str_t            body;
     ngx_str_t            id;                   /* empty until it is made */
@@ -45,6 +46,10 @@ ngx_int_t ngx_http_cqrs_command_request_build(ngx_http_request_t *r,
 /* The last thing to know; NGX_ERROR: memory is short. */
 ngx_int_t ngx_http_cqrs_command_request_route(ngx_http_request_t *r,
     ngx_http_cqrs_command_request_t *cr, ngx_uint_t partitions);
+
+/* The header line n (0: the first) of that name, which is in lower case. */
+ngx_str_t *ngx_http_cqrs_command_header(ngx_http_request_t *r,
+    const char *name, ngx_uint_t n);
 
 
 #endif /* NGX_HTTP_CQRS_COMMAND_REQUEST_H */

@@ -296,7 +296,7 @@ location /x { cqrs_command deposit; }
 location /x { cqrs_command deposit stream=a queue=b; }
 --- must_die
 --- error_log
-invalid parameter "queue=b", known are stream= and methods=
+invalid parameter "queue=b", known are stream=, methods= and wait=
 
 
 === TEST 34: an unknown method
@@ -410,3 +410,29 @@ invalid "max_unconfirmed=0" in "cqrs_rabbitmq"
 has a user, password or vhost of more than 255 bytes
 --- no_error_log
 T0psecret
+
+
+=== TEST 46: waiting for outcomes without Redis
+--- config
+location /x { cqrs_command deposit stream=a wait=5s; }
+--- must_die
+--- error_log
+"cqrs_command" with wait= needs "cqrs_redis" in location "/x" or around it
+
+
+=== TEST 47: a wait that is no time
+--- config
+location /x { cqrs_command deposit stream=a wait=long; }
+--- must_die
+--- error_log
+invalid wait "long", it is a time such as 30s, or 0 for never
+
+
+=== TEST 48: without Redis a wish to wait is passed over
+--- more_headers
+Content-Type: application/json
+Prefer: wait=10
+--- request
+POST /deposit/account-1
+{}
+--- error_code: 503
