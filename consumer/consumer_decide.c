@@ -16,57 +16,27 @@
 #define CONSUMER_DECIDE_TRIES  5
 
 
-struct consumer_decide_stream_s {
-    const char             *name;          /* the command's */
-    size_t                  len;
-    const cqrs_handler_t   *handler;
-    int64_t                 base;          /* what the store is at */
-    int64_t                 head;          /* with what was decided */
-    json_t                 *before;        /* the state at base */
-    json_t                 *state;         /* at head */
-    char                    token[24];     /* of a state folded here */
-    unsigned                known:1;
-    unsigned                used:1;        /* something was decided on it */
-};
-
-struct consumer_decide_command_s {
-    consumer_command_t     *command;
-    const char             *expected;      /* version; NULL: any */
-    size_t                  stream;
-    unsigned                again:1;       /* its id was there before */
-    unsigned                settled:1;     /* it needs no decision */
-};
-
-
 static consumer_pg_status_e consumer_decider_try(consumer_decider_t *d,
     int known, PGresult **res);
 static int consumer_decider_begin(consumer_decider_t *d, unsigned partition,
     const char *epoch, consumer_command_t *commands, size_t n,
     const char *all);
-static int consumer_decider_take(consumer_decider_t *d,
-    consumer_command_t *command);
-static size_t consumer_decider_stream(consumer_decider_t *d, const char *name,
-    size_t len);
-static unsigned *consumer_decider_place(consumer_decider_t *d, int streams,
-    const char *name, size_t len);
-static void consumer_decider_end(consumer_decider_t *d);
-static void consumer_decider_release(consumer_decide_stream_t *stream);
 static consumer_pg_status_e consumer_decider_load(consumer_decider_t *d);
 static int consumer_decider_loaded(consumer_decider_t *d, PGresult *res,
     int row);
 static int consumer_decider_fold(consumer_decider_t *d,
-    consumer_decide_command_t *c, consumer_decide_stream_t *stream,
+    consumer_deciding_command_t *c, consumer_deciding_stream_t *stream,
     PGresult *res, int row);
 static int consumer_decider_decide(consumer_decider_t *d, int plain);
 static int consumer_decider_plain(const consumer_decider_t *d);
 static int consumer_decider_decide_all(consumer_decider_t *d);
 static int consumer_decider_ask(consumer_decider_t *d,
-    consumer_decide_command_t *c, consumer_decide_stream_t *stream);
+    consumer_deciding_command_t *c, consumer_deciding_stream_t *stream);
 static void consumer_decider_write(consumer_decider_t *d,
-    const consumer_decide_command_t *c,
-    const consumer_decide_stream_t *stream, const json_t *decision);
+    const consumer_deciding_command_t *c,
+    const consumer_deciding_stream_t *stream, const json_t *decision);
 static void consumer_decider_write_json(consumer_decider_t *d, size_t ordinal,
-    const consumer_decide_stream_t *stream, const json_t *decision);
+    const consumer_deciding_stream_t *stream, const json_t *decision);
 static void consumer_decider_heads(consumer_decider_t *d);
 static consumer_pg_status_e consumer_decider_append(consumer_decider_t *d);
 static consumer_pg_status_e consumer_decider_appended(consumer_decider_t *d,
@@ -91,15 +61,7 @@ consumer_decider_init(consumer_decider_t *d, consumer_pg_t *pg,
     cqrs_json_init(&d->decisions);
     cqrs_json_init(&d->heads);
 
-    for (d->nindex = 16; d->nindex < 2 * batch; d->nindex *= 2) {
-        /* void */
-    }
-
-    d->commands = calloc(batch, sizeof(consumer_decide_command_t));
-    d->streams = calloc(batch, sizeof(consumer_decide_stream_t));
-    d->index = calloc(2 * d->nindex, sizeof(unsigned));
-
-    if (d->commands == NULL || d->streams == NULL || d->index == NULL) {
+    if (consumer_deciding_init(&d->batch, batch) != 0) {
         return -1;
     }
 
@@ -117,10 +79,7 @@ consumer_decider_cleanup(consumer_decider_t *d)
     consumer_decided_cleanup(&d->decided);
     cqrs_json_cleanup(&d->decisions);
     cqrs_json_cleanup(&d->heads);
-
-    free(d->commands);
-    free(d->streams);
-    free(d->index);
+    consumer_deciding_cleanup(&d->batch);
 }
 
 
@@ -150,7 +109,7 @@ consumer_decider_run(consumer_decider_t *d, unsigned partition,
         rc = consumer_decider_try(d, known, res);
     }
 
-    consumer_decider_end(d);
+    consumer_deciding_end(&d->batch);
 
     return rc;
 }
@@ -172,7 +131,7 @@ consumer_decider_send(consumer_decider_t *d, unsigned partition,
     }
 
     if (rc != CONSUMER_PG_OK) {
-        consumer_decider_end(d);
+        consumer_deciding_end(&d->batch);
     }
 
     return rc;
@@ -190,7 +149,7 @@ consumer_decider_receive(consumer_decider_t *d, PGresult **res)
         rc = consumer_decider_try(d, 0, res);
     }
 
-    consumer_decider_end(d);
+    consumer_deciding_end(&d->batch);
 
     return rc;
 }
@@ -241,31 +200,24 @@ consumer_decider_begin(consumer_decider_t *d, unsigned partition,
     const char *epoch, consumer_command_t *commands, size_t n,
     const char *all)
 {
-    int                        known;
-    size_t                     i;
-    cqrs_cache_entry_t        *entry;
-    consumer_decide_stream_t  *stream;
+    int                          known;
+    size_t                       i;
+    cqrs_cache_entry_t          *entry;
+    consumer_deciding_stream_t  *stream;
 
     snprintf(d->partition, sizeof(d->partition), "%u", partition);
 
     d->epoch = epoch;
     d->all = all;
 
-    d->ncommands = 0;
-    d->nstreams = 0;
-
-    memset(d->index, 0, 2 * d->nindex * sizeof(unsigned));
-
-    for (i = 0; i < n; i++) {
-        if (consumer_decider_take(d, &commands[i]) != 0) {
-            return -1;
-        }
+    if (consumer_deciding_begin(&d->batch, commands, n) != 0) {
+        return -1;
     }
 
     known = 1;
 
-    for (i = 0; i < d->nstreams; i++) {
-        stream = &d->streams[i];
+    for (i = 0; i < d->batch.nstreams; i++) {
+        stream = &d->batch.streams[i];
         entry = cqrs_cache_get(&d->cache, stream->name, stream->len);
 
         if (entry == NULL) {
@@ -279,144 +231,6 @@ consumer_decider_begin(consumer_decider_t *d, unsigned partition,
     }
 
     return known;
-}
-
-
-static int
-consumer_decider_take(consumer_decider_t *d, consumer_command_t *command)
-{
-    json_t                     *stream, *id;
-    unsigned                   *place;
-    consumer_decide_command_t  *c;
-
-    if (command->json == NULL) {
-        command->json = consumer_handler_parse(command->text, command->len);
-    }
-
-    stream = json_object_get(command->json, "stream");
-    id = json_object_get(command->json, "id");
-
-    /* the text was written by ourselves */
-
-    if (!json_is_string(stream) || !json_is_string(id)) {
-        return -1;
-    }
-
-    c = &d->commands[d->ncommands++];
-
-    c->command = command;
-    c->expected = json_string_value(json_object_get(command->json,
-                                                    "expected_version"));
-    c->again = 0;
-    c->stream = consumer_decider_stream(d, json_string_value(stream),
-                                        json_string_length(stream));
-
-    d->streams[c->stream].handler = command->handler;
-
-    /* the second with an id gets the outcome of the first */
-
-    place = consumer_decider_place(d, 0, command->id, strlen(command->id));
-
-    if (*place) {
-        c->again = 1;
-    } else {
-        *place = (unsigned) d->ncommands;
-    }
-
-    c->settled = c->again;
-
-    return 0;
-}
-
-
-/* The number of the stream in this batch. */
-
-static size_t
-consumer_decider_stream(consumer_decider_t *d, const char *name, size_t len)
-{
-    unsigned                  *place;
-    consumer_decide_stream_t  *stream;
-
-    place = consumer_decider_place(d, 1, name, len);
-
-    if (*place == 0) {
-        stream = &d->streams[d->nstreams++];
-
-        memset(stream, 0, sizeof(*stream));
-
-        stream->name = name;
-        stream->len = len;
-
-        *place = (unsigned) d->nstreams;
-    }
-
-    return *place - 1;
-}
-
-
-/* Where the number of a name stands, plus one, or is to stand. */
-
-static unsigned *
-consumer_decider_place(consumer_decider_t *d, int streams, const char *name,
-    size_t len)
-{
-    size_t                           i, hash;
-    unsigned                        *index;
-    const consumer_command_t        *command;
-    const consumer_decide_stream_t  *stream;
-
-    index = d->index + (streams ? d->nindex : 0);
-
-    for (hash = 5381, i = 0; i < len; i++) {
-        hash = hash * 33 ^ (unsigned char) name[i];
-    }
-
-    for (i = hash & (d->nindex - 1); index[i]; i = (i + 1) & (d->nindex - 1)) {
-
-        if (streams) {
-            stream = &d->streams[index[i] - 1];
-
-            if (stream->len == len && memcmp(stream->name, name, len) == 0) {
-                break;
-            }
-
-        } else {
-            command = d->commands[index[i] - 1].command;
-
-            if (strcmp(command->id, name) == 0) {
-                break;
-            }
-        }
-    }
-
-    return &index[i];
-}
-
-
-static void
-consumer_decider_end(consumer_decider_t *d)
-{
-    size_t  i;
-
-    for (i = 0; i < d->nstreams; i++) {
-        consumer_decider_release(&d->streams[i]);
-    }
-
-    d->nstreams = 0;
-    d->ncommands = 0;
-}
-
-
-static void
-consumer_decider_release(consumer_decide_stream_t *stream)
-{
-    json_decref(stream->before);
-    json_decref(stream->state);
-
-    stream->before = NULL;
-    stream->state = NULL;
-    stream->token[0] = '\0';
-    stream->known = 0;
 }
 
 
@@ -442,8 +256,8 @@ consumer_decider_load(consumer_decider_t *d)
         return rc;
     }
 
-    for (i = 0; i < d->nstreams; i++) {
-        consumer_decider_release(&d->streams[i]);
+    for (i = 0; i < d->batch.nstreams; i++) {
+        consumer_deciding_release(&d->batch.streams[i]);
     }
 
     for (row = 0; row < PQntuples(res); row++) {
@@ -464,18 +278,18 @@ consumer_decider_load(consumer_decider_t *d)
 static int
 consumer_decider_loaded(consumer_decider_t *d, PGresult *res, int row)
 {
-    size_t                      ordinal;
-    consumer_decide_stream_t   *stream;
-    consumer_decide_command_t  *c;
+    size_t                        ordinal;
+    consumer_deciding_stream_t   *stream;
+    consumer_deciding_command_t  *c;
 
     ordinal = (size_t) consumer_pg_number(res, row, 0);
 
-    if (ordinal < 1 || ordinal > d->ncommands) {
+    if (ordinal < 1 || ordinal > d->batch.ncommands) {
         return 0;
     }
 
-    c = &d->commands[ordinal - 1];
-    stream = &d->streams[c->stream];
+    c = &d->batch.commands[ordinal - 1];
+    stream = &d->batch.streams[c->stream];
 
     c->settled = c->again || !PQgetisnull(res, row, 1);
 
@@ -505,8 +319,8 @@ consumer_decider_loaded(consumer_decider_t *d, PGresult *res, int row)
 /* What was to be folded anew. */
 
 static int
-consumer_decider_fold(consumer_decider_t *d, consumer_decide_command_t *c,
-    consumer_decide_stream_t *stream, PGresult *res, int row)
+consumer_decider_fold(consumer_decider_t *d, consumer_deciding_command_t *c,
+    consumer_deciding_stream_t *stream, PGresult *res, int row)
 {
     int      rc;
     char     error[CONSUMER_HANDLER_ERROR_MAX];
@@ -561,17 +375,17 @@ consumer_decider_plain(const consumer_decider_t *d)
 {
     size_t  i;
 
-    for (i = 0; i < d->ncommands; i++) {
-        if (d->commands[i].settled
-            || json_object_get(d->commands[i].command->json, "release")
-            || !consumer_decided_valid(d->commands[i].command))
+    for (i = 0; i < d->batch.ncommands; i++) {
+        if (d->batch.commands[i].settled
+            || json_object_get(d->batch.commands[i].command->json, "release")
+            || !consumer_decided_valid(d->batch.commands[i].command))
         {
             return 0;
         }
     }
 
-    for (i = 0; i < d->nstreams; i++) {
-        if (d->streams[i].token[0]) {
+    for (i = 0; i < d->batch.nstreams; i++) {
+        if (d->batch.streams[i].token[0]) {
             return 0;
         }
     }
@@ -585,10 +399,10 @@ consumer_decider_plain(const consumer_decider_t *d)
 static int
 consumer_decider_decide_all(consumer_decider_t *d)
 {
-    int                         rc, plain;
-    size_t                      i;
-    consumer_decide_stream_t   *stream;
-    consumer_decide_command_t  *c;
+    int                           rc, plain;
+    size_t                        i;
+    consumer_deciding_stream_t   *stream;
+    consumer_deciding_command_t  *c;
 
     plain = d->plain;
 
@@ -596,8 +410,8 @@ consumer_decider_decide_all(consumer_decider_t *d)
     cqrs_json_clear(&d->decisions);
     cqrs_json_raw(&d->decisions, "[", 1);
 
-    for (i = 0; i < d->nstreams; i++) {
-        stream = &d->streams[i];
+    for (i = 0; i < d->batch.nstreams; i++) {
+        stream = &d->batch.streams[i];
 
         json_decref(stream->state);
 
@@ -608,11 +422,11 @@ consumer_decider_decide_all(consumer_decider_t *d)
 
     rc = 0;
 
-    for (i = 0; i < d->ncommands && rc == 0 && d->plain == plain; i++) {
-        c = &d->commands[i];
+    for (i = 0; i < d->batch.ncommands && rc == 0 && d->plain == plain; i++) {
+        c = &d->batch.commands[i];
 
         if (!c->settled) {
-            stream = &d->streams[c->stream];
+            stream = &d->batch.streams[c->stream];
             stream->used = 1;
 
             rc = consumer_decider_ask(d, c, stream);
@@ -629,8 +443,8 @@ consumer_decider_decide_all(consumer_decider_t *d)
 
 
 static int
-consumer_decider_ask(consumer_decider_t *d, consumer_decide_command_t *c,
-    consumer_decide_stream_t *stream)
+consumer_decider_ask(consumer_decider_t *d, consumer_deciding_command_t *c,
+    consumer_deciding_stream_t *stream)
 {
     int                   rc;
     char                  error[CONSUMER_HANDLER_ERROR_MAX];
@@ -674,12 +488,12 @@ consumer_decider_ask(consumer_decider_t *d, consumer_decide_command_t *c,
 
 static void
 consumer_decider_write(consumer_decider_t *d,
-    const consumer_decide_command_t *c,
-    const consumer_decide_stream_t *stream, const json_t *decision)
+    const consumer_deciding_command_t *c,
+    const consumer_deciding_stream_t *stream, const json_t *decision)
 {
     size_t  ordinal;
 
-    ordinal = (size_t) (c - d->commands) + 1;
+    ordinal = (size_t) (c - d->batch.commands) + 1;
 
     if (!d->plain) {
         consumer_decider_write_json(d, ordinal, stream, decision);
@@ -695,7 +509,7 @@ consumer_decider_write(consumer_decider_t *d,
 
 static void
 consumer_decider_write_json(consumer_decider_t *d, size_t ordinal,
-    const consumer_decide_stream_t *stream, const json_t *decision)
+    const consumer_deciding_stream_t *stream, const json_t *decision)
 {
     size_t                    i;
     json_t                   *value;
@@ -732,17 +546,17 @@ consumer_decider_write_json(consumer_decider_t *d, size_t ordinal,
 static void
 consumer_decider_heads(consumer_decider_t *d)
 {
-    size_t                     i;
-    cqrs_json_t               *json;
-    consumer_decide_stream_t  *stream;
+    size_t                       i;
+    cqrs_json_t                 *json;
+    consumer_deciding_stream_t  *stream;
 
     json = &d->heads;
 
     cqrs_json_clear(json);
     cqrs_json_raw(json, "[", 1);
 
-    for (i = 0; i < d->nstreams; i++) {
-        stream = &d->streams[i];
+    for (i = 0; i < d->batch.nstreams; i++) {
+        stream = &d->batch.streams[i];
 
         if (!stream->used) {
             continue;
@@ -836,12 +650,12 @@ consumer_decider_appended(consumer_decider_t *d, PGresult **res)
 static void
 consumer_decider_remember(consumer_decider_t *d, PGresult *res)
 {
-    int                        row;
-    size_t                     i, ordinal;
-    consumer_decide_stream_t  *stream;
+    int                          row;
+    size_t                       i, ordinal;
+    consumer_deciding_stream_t  *stream;
 
-    for (i = 0; i < d->nstreams; i++) {
-        stream = &d->streams[i];
+    for (i = 0; i < d->batch.nstreams; i++) {
+        stream = &d->batch.streams[i];
 
         /* one that was folded here is only kept there if it was used */
 
@@ -855,10 +669,10 @@ consumer_decider_remember(consumer_decider_t *d, PGresult *res)
 
         ordinal = (size_t) consumer_pg_number(res, row, 0);
 
-        if (ordinal >= 1 && ordinal <= d->ncommands
+        if (ordinal >= 1 && ordinal <= d->batch.ncommands
             && strcmp(PQgetvalue(res, row, 1), "parked") == 0)
         {
-            stream = &d->streams[d->commands[ordinal - 1].stream];
+            stream = &d->batch.streams[d->batch.commands[ordinal - 1].stream];
             cqrs_cache_drop(&d->cache, stream->name, stream->len);
         }
     }

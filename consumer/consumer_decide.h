@@ -21,6 +21,7 @@
 #include "consumer_command.h"
 #include "consumer_crash.h"
 #include "consumer_decided.h"
+#include "consumer_deciding.h"
 #include "consumer_pg.h"
 #include "cqrs_cache.h"
 #include "cqrs_json.h"
@@ -33,9 +34,6 @@
 #define CONSUMER_DECIDE_CRASHED  "QH002"
 
 
-typedef struct consumer_decide_stream_s   consumer_decide_stream_t;
-typedef struct consumer_decide_command_s  consumer_decide_command_t;
-
 typedef struct {
     consumer_pg_t              *pg;
     consumer_crashes_t         *crashes;     /* the worker's own */
@@ -47,12 +45,7 @@ typedef struct {
     char                        partition[16];
     const char                 *epoch;
     const char                 *all;         /* the array of their texts */
-    consumer_decide_command_t  *commands;
-    size_t                      ncommands;
-    consumer_decide_stream_t   *streams;
-    size_t                      nstreams;
-    unsigned                   *index;       /* both by name; 0: free */
-    size_t                      nindex;      /* of each, a power of two */
+    consumer_deciding_t         batch;
     unsigned                    plain:1;     /* it is in decided */
     consumer_decided_t          decided;
     cqrs_json_t                 decisions;   /* or else in these */

@@ -247,7 +247,10 @@ consumer_decided_event(consumer_decided_t *d, size_t ordinal,
     char           text[CQRS_UUID_TEXT_LEN];
     const json_t  *revision;
 
-    if (json_object_get(event, "subject") || json_object_get(event, "personal"))
+    /* there is something to seal */
+
+    if (json_object_get(event, "subject")
+        || json_object_get(event, "personal"))
     {
         return -1;
     }
