@@ -26,18 +26,18 @@ create or replace function cqrs.read_released(partition integer, max integer)
     set enable_hashjoin = off
     set enable_mergejoin = off
 as $$
-    select q.id, q.stream, (q.command || '{"release": true, "redelivered": true}')::text
-      from cqrs.parked as q
-     where q.number in (select r.number
-                          from (select a.* from cqrs.parked as a
-                                 where a.partition = $1 and a.asked is not null
-                                 order by a.number limit $2) as a
-                         cross join lateral (select w.number from cqrs.parked as w
-                                              where w.stream = a.stream and w.number >= a.number
-                                                and (w.number = a.number or a.asked = 'retry')
-                                              order by w.number limit $2) as r)
-     order by q.number
-     limit $2
+    select r.id, r.stream, (r.command || '{"release": true, "redelivered": true}')::text
+      from (select distinct on (w.number) w.*
+              from (select a.* from cqrs.parked as a
+                     where a.partition = $1 and a.asked is not null
+                     order by a.number limit $2) as a
+             cross join lateral (select w.* from cqrs.parked as w
+                                  where w.stream = a.stream and w.number >= a.number
+                                    and (w.number = a.number or a.asked = 'retry')
+                                  order by w.number limit $2) as w
+             order by w.number
+             limit $2) as r
+     order by r.number
 $$;
 
 comment on function cqrs.read_released(integer, integer) is
