@@ -16,7 +16,7 @@
 #define CQRS_PREFER_WAIT_INVALID  -2
 
 
-/* The seconds of "wait=<seconds>", the first one there; or one of the above. */
+/* The seconds of "wait=<seconds>", the first one there, or one of these. */
 long cqrs_prefer_wait(const char *text, size_t len);
 
 

@@ -33,6 +33,9 @@ typedef struct {
 static ngx_int_t ngx_http_cqrs_command_init_process(ngx_cycle_t *cycle);
 static void ngx_http_cqrs_command_body_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_cqrs_command_begin(ngx_http_request_t *r);
+static void ngx_http_cqrs_command_compared(ngx_uint_t other, void *data);
+static ngx_int_t ngx_http_cqrs_command_listen(ngx_http_request_t *r,
+    ngx_http_cqrs_command_ctx_t *ctx);
 static void ngx_http_cqrs_command_heard(void *data);
 static ngx_int_t ngx_http_cqrs_command_route(ngx_http_request_t *r,
     ngx_http_cqrs_command_ctx_t *ctx);
@@ -193,6 +196,8 @@ ngx_http_cqrs_command_handler(ngx_http_request_t *r)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
+    ctx->command.optional = conf->optional;
+
     rc = ngx_http_cqrs_command_request_check(r, &ctx->command);
     if (rc != NGX_OK) {
         return rc;
@@ -228,17 +233,66 @@ ngx_http_cqrs_command_body_handler(ngx_http_request_t *r)
 static ngx_int_t
 ngx_http_cqrs_command_begin(ngx_http_request_t *r)
 {
-    ngx_int_t                          rc;
-    ngx_http_cqrs_command_ctx_t       *ctx;
-    ngx_http_cqrs_command_loc_conf_t  *conf;
+    ngx_int_t                     rc;
+    ngx_cqrs_redis_t             *redis;
+    ngx_http_cqrs_command_ctx_t  *ctx;
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_cqrs_command_module);
-    conf = ngx_http_get_module_loc_conf(r, ngx_http_cqrs_command_module);
 
     rc = ngx_http_cqrs_command_request_build(r, &ctx->command);
     if (rc != NGX_OK) {
         return rc;
     }
+
+    redis = ngx_http_cqrs_loc_conf(r)->redis;
+
+    if (redis && ctx->command.keyed) {
+        ctx->key.handler = ngx_http_cqrs_command_compared;
+        ctx->key.data = ctx;
+
+        rc = ngx_http_cqrs_command_key_begin(r, &ctx->key, redis,
+                                             &ctx->command);
+        if (rc == NGX_OK) {
+            return NGX_OK;
+        }
+    }
+
+    return ngx_http_cqrs_command_listen(r, ctx);
+}
+
+
+static void
+ngx_http_cqrs_command_compared(ngx_uint_t other, void *data)
+{
+    ngx_int_t                     rc;
+    ngx_http_request_t           *r;
+    ngx_http_cqrs_command_ctx_t  *ctx = data;
+
+    r = ctx->request;
+
+    ngx_http_set_log_request(r->connection->log, r);
+
+    rc = other ? ngx_http_cqrs_problem(r, NGX_HTTP_CQRS_UNPROCESSABLE,
+                                       "idempotency-key-reused",
+                                       "this Idempotency-Key was used for "
+                                       "another command: its body, type or "
+                                       "stream is not the same")
+               : ngx_http_cqrs_command_listen(r, ctx);
+
+    if (rc != NGX_OK) {
+        ngx_http_cqrs_command_resume(r, rc);
+    }
+}
+
+
+static ngx_int_t
+ngx_http_cqrs_command_listen(ngx_http_request_t *r,
+    ngx_http_cqrs_command_ctx_t *ctx)
+{
+    ngx_int_t                          rc;
+    ngx_http_cqrs_command_loc_conf_t  *conf;
+
+    conf = ngx_http_get_module_loc_conf(r, ngx_http_cqrs_command_module);
 
     ctx->wait.time = ngx_min(ngx_http_cqrs_command_wait_wanted(r), conf->wait);
 
@@ -553,6 +607,7 @@ ngx_http_cqrs_command_cleanup(void *data)
 {
     ngx_http_cqrs_command_ctx_t  *ctx = data;
 
+    ngx_http_cqrs_command_key_end(&ctx->key);
     ngx_http_cqrs_command_wait_end(&ctx->wait);
     ngx_cqrs_partitions_cancel(&ctx->waiter);
 
@@ -636,6 +691,7 @@ ngx_http_cqrs_command_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         conf->methods = prev->methods;
         conf->allow = prev->allow;
         conf->wait = prev->wait;
+        conf->optional = prev->optional;
     }
 
     if (conf->type == NULL) {

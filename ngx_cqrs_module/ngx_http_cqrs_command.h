@@ -13,6 +13,7 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 
+#include "ngx_http_cqrs_command_key.h"
 #include "ngx_http_cqrs_command_request.h"
 #include "ngx_http_cqrs_command_wait.h"
 
@@ -26,6 +27,7 @@ typedef struct {
     ngx_uint_t                       methods;
     ngx_str_t                        allow;
     ngx_msec_t                       wait;     /* for outcomes, at most */
+    ngx_uint_t                       optional; /* the body is */
     ngx_int_t                        partitions;
     ngx_cqrs_partitions_t           *learned;  /* where no number is given */
 } ngx_http_cqrs_command_loc_conf_t;
@@ -34,6 +36,7 @@ typedef struct {
 typedef struct {
     ngx_http_request_t              *request;
     ngx_http_cqrs_command_request_t  command;
+    ngx_http_cqrs_command_key_t      key;
     ngx_http_cqrs_command_wait_t     wait;
     ngx_cqrs_partitions_waiter_t     waiter;
     ngx_cqrs_amqp_op_t              *op;

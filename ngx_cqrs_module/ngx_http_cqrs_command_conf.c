@@ -16,6 +16,8 @@ static char *ngx_http_cqrs_command_set_methods(ngx_conf_t *cf,
     ngx_http_cqrs_command_loc_conf_t *conf, ngx_str_t *value);
 static char *ngx_http_cqrs_command_set_wait(ngx_conf_t *cf,
     ngx_http_cqrs_command_loc_conf_t *conf, ngx_str_t *value);
+static char *ngx_http_cqrs_command_set_body(ngx_conf_t *cf,
+    ngx_http_cqrs_command_loc_conf_t *conf, ngx_str_t *value);
 
 
 static ngx_conf_bitmask_t  ngx_http_cqrs_command_methods[] = {
@@ -27,14 +29,17 @@ static ngx_conf_bitmask_t  ngx_http_cqrs_command_methods[] = {
 };
 
 
-/* cqrs_command TYPE stream=STREAM [methods=METHOD,...] [wait=TIME] */
+/*
+ * cqrs_command TYPE stream=STREAM [methods=METHOD,...] [wait=TIME]
+ *              [body=required|optional]
+ */
 
 char *
 ngx_http_cqrs_command_set(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_cqrs_command_loc_conf_t *ccf = conf;
 
-    ngx_str_t                 *value, stream, methods, wait;
+    ngx_str_t                 *value, stream, methods, wait, body;
     ngx_uint_t                 i;
     ngx_http_core_loc_conf_t  *clcf;
 
@@ -45,6 +50,7 @@ ngx_http_cqrs_command_set(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ngx_str_null(&stream);
     ngx_str_null(&wait);
     ngx_str_set(&methods, "POST");
+    ngx_str_set(&body, "required");
 
     value = cf->args->elts;
 
@@ -52,14 +58,15 @@ ngx_http_cqrs_command_set(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
         if (ngx_http_cqrs_command_parameter(&value[i], "stream=", &stream)
             || ngx_http_cqrs_command_parameter(&value[i], "methods=", &methods)
-            || ngx_http_cqrs_command_parameter(&value[i], "wait=", &wait))
+            || ngx_http_cqrs_command_parameter(&value[i], "wait=", &wait)
+            || ngx_http_cqrs_command_parameter(&value[i], "body=", &body))
         {
             continue;
         }
 
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "invalid parameter \"%V\", known are "
-                           "stream=, methods= and wait=", &value[i]);
+                           "stream=, methods=, wait= and body=", &value[i]);
         return NGX_CONF_ERROR;
     }
 
@@ -76,7 +83,8 @@ ngx_http_cqrs_command_set(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
            != NGX_CONF_OK
         || ngx_http_cqrs_command_set_methods(cf, ccf, &methods)
            != NGX_CONF_OK
-        || ngx_http_cqrs_command_set_wait(cf, ccf, &wait) != NGX_CONF_OK)
+        || ngx_http_cqrs_command_set_wait(cf, ccf, &wait) != NGX_CONF_OK
+        || ngx_http_cqrs_command_set_body(cf, ccf, &body) != NGX_CONF_OK)
     {
         return NGX_CONF_ERROR;
     }
@@ -211,4 +219,21 @@ ngx_http_cqrs_command_set_wait(ngx_conf_t *cf,
     conf->wait = (ngx_msec_t) msec;
 
     return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_cqrs_command_set_body(ngx_conf_t *cf,
+    ngx_http_cqrs_command_loc_conf_t *conf, ngx_str_t *value)
+{
+    conf->optional = (ngx_strcmp(value->data, "optional") == 0);
+
+    if (conf->optional || ngx_strcmp(value->data, "required") == 0) {
+        return NGX_CONF_OK;
+    }
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "invalid body \"%V\", it is required or optional",
+                       value);
+    return NGX_CONF_ERROR;
 }

@@ -14,9 +14,10 @@
 #include "ngx_http_cqrs_jwt.h"
 #include "ngx_http_cqrs_reply.h"
 
-#include "cqrs_check.h"
 #include "cqrs_names.h"
 #include "cqrs_partition.h"
+
+#include <openssl/rand.h>
 
 
 #define NGX_HTTP_CQRS_COMMAND_TEXT_MAX     128
@@ -25,11 +26,14 @@
 
 
 static ngx_uint_t ngx_http_cqrs_command_is_json(ngx_str_t *type);
+static ngx_int_t ngx_http_cqrs_command_no_json(ngx_http_request_t *r);
 static ngx_int_t ngx_http_cqrs_command_body(ngx_http_request_t *r,
     ngx_str_t *body);
 static ngx_int_t ngx_http_cqrs_command_body_copy(ngx_http_request_t *r,
     ngx_str_t *body);
 static ngx_int_t ngx_http_cqrs_command_make_id(ngx_http_request_t *r,
+    ngx_http_cqrs_command_request_t *cr);
+static ngx_int_t ngx_http_cqrs_command_trace(ngx_http_request_t *r,
     ngx_http_cqrs_command_request_t *cr);
 static ngx_int_t ngx_http_cqrs_command_expected(ngx_http_request_t *r,
     ngx_str_t *expected);
@@ -53,11 +57,8 @@ ngx_http_cqrs_command_request_check(ngx_http_request_t *r,
 
     type = r->headers_in.content_type;
 
-    if (type == NULL || !ngx_http_cqrs_command_is_json(&type->value)) {
-        return ngx_http_cqrs_problem(r, NGX_HTTP_UNSUPPORTED_MEDIA_TYPE,
-                                     "unsupported-media-type",
-                                     "a command's Content-Type "
-                                     "is application/json");
+    if (type ? !ngx_http_cqrs_command_is_json(&type->value) : !cr->optional) {
+        return ngx_http_cqrs_command_no_json(r);
     }
 
     if (cqrs_check_type((char *) cr->type.data, cr->type.len) != 0) {
@@ -91,9 +92,15 @@ ngx_http_cqrs_command_request_build(ngx_http_request_t *r,
         return rc;
     }
 
-    if (cr->body.len == 0) {
+    if (cr->body.len == 0 && cr->optional) {
+        ngx_str_set(&cr->body, "{}");
+
+    } else if (cr->body.len == 0) {
         return ngx_http_cqrs_problem(r, NGX_HTTP_BAD_REQUEST, "empty-body",
                                      "a command's body is a JSON object");
+
+    } else if (r->headers_in.content_type == NULL) {
+        return ngx_http_cqrs_command_no_json(r);
     }
 
     if (cqrs_check_body((char *) cr->body.data, cr->body.len,
@@ -126,6 +133,12 @@ ngx_http_cqrs_command_request_build(ngx_http_request_t *r,
 
     /* these two come from whoever called the client; a bad one is no error */
 
+    if (ngx_http_cqrs_command_trace(r, cr) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    ngx_http_cqrs_command_add(cr, CQRS_HEADER_TRACEPARENT, &cr->traceparent);
+
     found = ngx_http_cqrs_command_header(r, "correlation-id", 0);
 
     if (found
@@ -134,14 +147,6 @@ ngx_http_cqrs_command_request_build(ngx_http_request_t *r,
            == 0)
     {
         ngx_http_cqrs_command_add(cr, CQRS_HEADER_CORRELATION_ID, found);
-    }
-
-    found = ngx_http_cqrs_command_header(r, "traceparent", 0);
-
-    if (found
-        && cqrs_check_traceparent((char *) found->data, found->len) == 0)
-    {
-        ngx_http_cqrs_command_add(cr, CQRS_HEADER_TRACEPARENT, found);
     }
 
     cr->message.exchange =
@@ -179,6 +184,16 @@ ngx_http_cqrs_command_request_route(ngx_http_request_t *r,
     cr->message.routing_key.len = last - p;
 
     return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_cqrs_command_no_json(ngx_http_request_t *r)
+{
+    return ngx_http_cqrs_problem(r, NGX_HTTP_UNSUPPORTED_MEDIA_TYPE,
+                                 "unsupported-media-type",
+                                 "a command's Content-Type "
+                                 "is application/json");
 }
 
 
@@ -336,12 +351,42 @@ ngx_http_cqrs_command_make_id(ngx_http_request_t *r,
         ngx_memzero(&nil, sizeof(cqrs_uuid_t));
 
         cqrs_uuid_derive(&id, &nil, name, p - name);
+
+        cr->keyed = 1;
     }
 
     cqrs_uuid_format((char *) cr->id_text, &id);
 
     cr->id.data = cr->id_text;
     cr->id.len = CQRS_UUID_TEXT_LEN;
+
+    return NGX_OK;
+}
+
+
+/* Two of them are as bad as none. */
+
+static ngx_int_t
+ngx_http_cqrs_command_trace(ngx_http_request_t *r,
+    ngx_http_cqrs_command_request_t *cr)
+{
+    u_char      random[CQRS_TRACE_RANDOM_LEN];
+    ngx_str_t  *found;
+
+    if (RAND_bytes(random, sizeof(random)) != 1) {
+        return NGX_ERROR;
+    }
+
+    found = ngx_http_cqrs_command_header(r, "traceparent", 1)
+            ? NULL
+            : ngx_http_cqrs_command_header(r, "traceparent", 0);
+
+    cqrs_trace_next((char *) cr->trace_text,
+                    found ? (char *) found->data : NULL,
+                    found ? found->len : 0, random);
+
+    cr->traceparent.data = cr->trace_text;
+    cr->traceparent.len = CQRS_TRACE_LEN;
 
     return NGX_OK;
 }

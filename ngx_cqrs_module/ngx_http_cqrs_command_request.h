@@ -14,6 +14,8 @@
 #include <ngx_http.h>
 
 #include "cqrs_amqp.h"
+#include "cqrs_check.h"
+#include "cqrs_trace.h"
 #include "cqrs_uuid.h"
 
 
@@ -25,16 +27,21 @@ typedef struct {
     ngx_str_t            expected;             /* version; empty: any */
     ngx_str_t            body;
     ngx_str_t            id;                   /* empty until it is made */
+    ngx_str_t            traceparent;          /* the same */
     u_char               id_text[CQRS_UUID_TEXT_LEN];
+    u_char               trace_text[CQRS_TRACE_LEN];
     cqrs_amqp_header_t   headers[CQRS_AMQP_HEADERS_MAX];
     cqrs_amqp_message_t  message;
+    unsigned             optional:1;           /* the body is */
+    unsigned             keyed:1;              /* by an Idempotency-Key */
 } ngx_http_cqrs_command_request_t;
 
 
 /*
- * Checks all that can be checked before the body is there.  Type and stream
- * are the caller's.  This and the next return NGX_OK, or else what a content
- * handler returns: a problem was sent, or memory is short.
+ * Checks all that can be checked before the body is there.  Type, stream and
+ * whether the body is optional are the caller's.  This and the next return
+ * NGX_OK, or else what a content handler returns: a problem was sent, or
+ * memory is short.
  */
 ngx_int_t ngx_http_cqrs_command_request_check(ngx_http_request_t *r,
     ngx_http_cqrs_command_request_t *cr);

@@ -15,15 +15,15 @@ typedef struct {
 } ngx_http_cqrs_command_variable_t;
 
 
-static ngx_int_t ngx_http_cqrs_command_text_variable(ngx_http_request_t *r,
+static ngx_int_t ngx_http_cqrs_command_text_value(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
-static ngx_int_t ngx_http_cqrs_command_status_variable(ngx_http_request_t *r,
+static ngx_int_t ngx_http_cqrs_command_status_value(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
-static ngx_int_t ngx_http_cqrs_command_outcome_variable(ngx_http_request_t *r,
+static ngx_int_t ngx_http_cqrs_command_outcome_value(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
-static ngx_int_t ngx_http_cqrs_command_publish_variable(ngx_http_request_t *r,
+static ngx_int_t ngx_http_cqrs_command_publish_value(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
-static ngx_int_t ngx_http_cqrs_command_wait_variable(ngx_http_request_t *r,
+static ngx_int_t ngx_http_cqrs_command_wait_value(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static void ngx_http_cqrs_command_set_text(ngx_http_variable_value_t *v,
     const ngx_str_t *text);
@@ -34,25 +34,28 @@ static ngx_int_t ngx_http_cqrs_command_set_time(ngx_http_request_t *r,
 static const ngx_http_cqrs_command_variable_t
     ngx_http_cqrs_command_variables[] = {
 
-    { ngx_string("cqrs_command_id"), ngx_http_cqrs_command_text_variable,
+    { ngx_string("cqrs_command_id"), ngx_http_cqrs_command_text_value,
       offsetof(ngx_http_cqrs_command_ctx_t, command.id) },
 
-    { ngx_string("cqrs_command_type"), ngx_http_cqrs_command_text_variable,
+    { ngx_string("cqrs_command_type"), ngx_http_cqrs_command_text_value,
       offsetof(ngx_http_cqrs_command_ctx_t, command.type) },
 
-    { ngx_string("cqrs_command_stream"), ngx_http_cqrs_command_text_variable,
+    { ngx_string("cqrs_command_stream"), ngx_http_cqrs_command_text_value,
       offsetof(ngx_http_cqrs_command_ctx_t, command.stream) },
 
-    { ngx_string("cqrs_publish_status"), ngx_http_cqrs_command_status_variable,
+    { ngx_string("cqrs_traceparent"), ngx_http_cqrs_command_text_value,
+      offsetof(ngx_http_cqrs_command_ctx_t, command.traceparent) },
+
+    { ngx_string("cqrs_publish_status"), ngx_http_cqrs_command_status_value,
       0 },
 
-    { ngx_string("cqrs_publish_time"), ngx_http_cqrs_command_publish_variable,
+    { ngx_string("cqrs_publish_time"), ngx_http_cqrs_command_publish_value,
       0 },
 
-    { ngx_string("cqrs_command_outcome"), ngx_http_cqrs_command_outcome_variable,
+    { ngx_string("cqrs_command_outcome"), ngx_http_cqrs_command_outcome_value,
       0 },
 
-    { ngx_string("cqrs_wait_time"), ngx_http_cqrs_command_wait_variable, 0 },
+    { ngx_string("cqrs_wait_time"), ngx_http_cqrs_command_wait_value, 0 },
 
     { ngx_null_string, NULL, 0 }
 };
@@ -107,7 +110,7 @@ ngx_http_cqrs_command_add_variables(ngx_conf_t *cf)
 
 
 static ngx_int_t
-ngx_http_cqrs_command_text_variable(ngx_http_request_t *r,
+ngx_http_cqrs_command_text_value(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {
     ngx_str_t                    *text;
@@ -130,7 +133,7 @@ ngx_http_cqrs_command_text_variable(ngx_http_request_t *r,
 
 
 static ngx_int_t
-ngx_http_cqrs_command_status_variable(ngx_http_request_t *r,
+ngx_http_cqrs_command_status_value(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {
     ngx_http_cqrs_command_ctx_t  *ctx;
@@ -149,7 +152,7 @@ ngx_http_cqrs_command_status_variable(ngx_http_request_t *r,
 
 
 static ngx_int_t
-ngx_http_cqrs_command_outcome_variable(ngx_http_request_t *r,
+ngx_http_cqrs_command_outcome_value(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {
     ngx_http_cqrs_command_ctx_t  *ctx;
@@ -168,7 +171,7 @@ ngx_http_cqrs_command_outcome_variable(ngx_http_request_t *r,
 
 
 static ngx_int_t
-ngx_http_cqrs_command_publish_variable(ngx_http_request_t *r,
+ngx_http_cqrs_command_publish_value(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {
     ngx_http_cqrs_command_ctx_t  *ctx;
@@ -186,7 +189,7 @@ ngx_http_cqrs_command_publish_variable(ngx_http_request_t *r,
 
 
 static ngx_int_t
-ngx_http_cqrs_command_wait_variable(ngx_http_request_t *r,
+ngx_http_cqrs_command_wait_value(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {
     ngx_http_cqrs_command_ctx_t  *ctx;

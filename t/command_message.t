@@ -27,7 +27,7 @@ for my $n (0 .. 3) {
 my $nginx = Cqrs::Nginx->new(http => <<"END");
     cqrs_rabbitmq    @{[ $vhost->url ]};
     cqrs_partitions  4;
-    log_format       ids '\$cqrs_command_id';
+    log_format       ids '\$cqrs_command_id \$cqrs_traceparent';
 
     server {
         listen 127.0.0.1:%PORT%;
@@ -45,6 +45,10 @@ my $nginx = Cqrs::Nginx->new(http => <<"END");
         location /file/ {
             cqrs_command  deposit stream=account-1;
             client_body_in_file_only clean;
+        }
+
+        location /optional {
+            cqrs_command  close stream=account-1 body=optional methods=POST,DELETE;
         }
 
         location /signed/ {
@@ -87,8 +91,12 @@ subtest 'a command is accepted and lies in its queue' => sub {
     is($properties->{delivery_mode}, 2, 'persistent');
     ok($properties->{timestamp} >= $before && $properties->{timestamp} <= time,
         'timestamp is now, in seconds');
+    my $trace = delete $message->{headers}{traceparent};
+    like($trace, qr/^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-00\z/, 'a trace is begun');
     is_deeply($message->{headers}, { stream => 'account-alice' },
-        'of the headers there is only the stream');
+        'of the other headers there is only the stream');
+    is(Cqrs::Paths::slurp($nginx->dir . '/ids.log'),
+        "$properties->{message_id} $trace\n", 'the log may name command and trace');
 };
 
 
@@ -111,7 +119,7 @@ subtest 'ids are of version 7 and in order' => sub {
     is($first->{properties}{message_id}, $ids[0], 'the queue has the same order');
     $vhost->get('cqrs.commands.1', 49);
 
-    like(Cqrs::Paths::slurp($nginx->dir . '/ids.log'), qr/^$ids[49]$/m,
+    like(Cqrs::Paths::slurp($nginx->dir . '/ids.log'), qr/^$ids[49] 00-/m,
         '$cqrs_command_id is in the log');
 };
 
@@ -157,8 +165,9 @@ subtest 'who sent it' => sub {
     is($headers->{user}, "b\x{f6}b", 'user is the claim sub');
     is_deeply(JSON::PP->new->decode($headers->{claims}), \%claims, 'claims');
     is($headers->{'correlation-id'}, 'order-17', 'correlation-id');
-    is($headers->{traceparent},
-        '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01', 'traceparent');
+    like($headers->{traceparent}, qr/^00-4bf92f3577b34da6a3ce929d0e0e4736-[0-9a-f]{16}-01\z/,
+        'the trace goes on');
+    unlike($headers->{traceparent}, qr/00f067aa0ba902b7/, 'in a span of its own');
     is($headers->{'expected-version'}, '12', 'expected-version from If-Match');
     is(scalar(keys %$headers), 6, 'and the stream');
 };
@@ -197,7 +206,9 @@ subtest 'what others said badly is left out' => sub {
             'traceparent'    => '00-00000000000000000000000000000000-00f067aa0ba902b7-01',
         }, '{}');
     my ($message) = $vhost->get('cqrs.commands.1', 1);
-    is_deeply($message->{headers}, { stream => 'account-1' }, 'no such headers');
+    is($message->{headers}{'correlation-id'}, undef, 'no such header');
+    like($message->{headers}{traceparent}, qr/^00-(?!0{32})[0-9a-f]{32}-[0-9a-f]{16}-00\z/,
+        'but another trace');
 };
 
 
@@ -231,6 +242,28 @@ subtest 'bodies that are always put into a file' => sub {
     is($message->{body}, '{"in":"a file"}', 'the same bytes arrive');
 
     is($http->request('POST', '/file/', \%json, '')->{status}, 400, 'an empty one');
+};
+
+
+subtest 'where the body is optional' => sub {
+    for (
+        [ 'DELETE', {},     undef,              'no body and no type' ],
+        [ 'POST',   {},     '',                 'an empty body' ],
+        [ 'POST',   \%json, '',                 'with a type all the same' ],
+        [ 'POST',   \%json, "{\"why\": \"so\"}", 'a body' ],
+        )
+    {
+        my ($method, $headers, $body, $what) = @$_;
+        is($http->request($method, '/optional', $headers, $body)->{status}, 202, $what);
+        my ($message) = $vhost->get('cqrs.commands.1', 1);
+        is($message->{body}, $body || '{}', 'is ' . ($body || 'an empty object'));
+    }
+
+    is($http->request('POST', '/optional', {}, '{}')->{status}, 415, 'a body without a type');
+    is($http->request('POST', '/optional',
+            { 'Content-Type' => 'application/x-www-form-urlencoded' }, '')->{status},
+        415, 'an empty form');
+    is($http->request('POST', '/optional', \%json, '[]')->{status}, 400, 'another body');
 };
 
 

@@ -296,7 +296,7 @@ location /x { cqrs_command deposit; }
 location /x { cqrs_command deposit stream=a queue=b; }
 --- must_die
 --- error_log
-invalid parameter "queue=b", known are stream=, methods= and wait=
+invalid parameter "queue=b", known are stream=, methods=, wait= and body=
 
 
 === TEST 34: an unknown method
@@ -436,3 +436,20 @@ Prefer: wait=10
 POST /deposit/account-1
 {}
 --- error_code: 503
+
+
+=== TEST 49: a body that is neither required nor optional
+--- config
+location /x { cqrs_command deposit stream=a body=maybe; }
+--- must_die
+--- error_log
+invalid body "maybe", it is required or optional
+
+
+=== TEST 50: a form with a file
+--- more_headers
+Content-Type: multipart/form-data; boundary=x
+--- request
+POST /deposit/account-1
+{}
+--- error_code: 415
