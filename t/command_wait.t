@@ -57,6 +57,13 @@ my $nginx = Cqrs::Nginx->new(http => <<"END");
             location /idle/short {
                 cqrs_command  deposit stream=account-1 wait=100ms;
             }
+            location /idle/long {
+                cqrs_command  deposit stream=account-1 wait=1h;
+            }
+            location /idle/refused {
+                cqrs_redis    redis://deaf:secret\@127.0.0.1:@{[ $redis->port ]}/ timeout=300ms;
+                cqrs_command  deposit stream=account-1;
+            }
             location /idle/never {
                 cqrs_command  deposit stream=account-1 wait=0;
             }
@@ -71,6 +78,8 @@ my $nginx = Cqrs::Nginx->new(http => <<"END");
         }
     }
 END
+
+$redis->command(qw(ACL SETUSER deaf on >secret ~* resetchannels +@all));
 
 Cqrs::Paths::spew($nginx->dir . '/key', $secret);
 $nginx->start;
@@ -203,7 +212,7 @@ subtest 'many wait, and Redis sees one' => sub {
     my @waiting = map { [ waiting() ] } 1 .. 40;
 
     is(listeners(), 1, 'one subscription');
-    my @clients = grep { /db=\d+/ } split /\n/, $redis->command('CLIENT', 'LIST');
+    my @clients = grep { /user=default/ } split /\n/, $redis->command('CLIENT', 'LIST');
     is(scalar(@clients), 3, 'over two connections of the worker, beside the test\'s');
 
     say_outcome($_->[1], 'completed') for reverse @waiting;
@@ -230,6 +239,35 @@ subtest 'nginx is reloaded' => sub {
     is($client->read_answer->{status}, 204, 'and is answered');
     ok(eval { wait_until { !$nginx->exiting_pids } 10, 'the old worker to leave' },
         'then the old worker leaves');
+};
+
+
+subtest 'Redis does not allow the channel' => sub {
+    my $answer = post('/idle/refused');
+    is($answer->{status}, 202, '202 at once');
+    is($answer->{headers}{'preference-applied'}, undef, 'nobody waited');
+    $idle->get('idle', 1);
+};
+
+
+subtest 'the connection to Redis breaks' => sub {
+    my $say = sub {
+        my ($id) = @_;
+        $redis->command('XADD', "cqrs:history:$channel", '*', 'm',
+            qq({"type":"cqrs.command.completed","data":{"id":"$id"}}));
+    };
+    $say->('none');
+
+    my ($client, $id) = waiting('/idle/long', Prefer => 'wait=3600');
+    $redis->command('CLIENT', 'KILL', 'TYPE', 'pubsub');
+    $say->($id);
+    is($client->read_answer->{status}, 204, 'what is said meanwhile is read from the history');
+
+    ($client, $id) = waiting('/idle/long', Prefer => 'wait=3600');
+    $private->kill('redis');
+    $private->start('redis');
+    is($client->read_answer->{status}, 202,
+        'where the history is lost the outcome may be, too: 202 at once');
 };
 
 
