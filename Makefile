@@ -47,7 +47,7 @@ endif
 CFLAGS   = -std=gnu11 -Wall -Wextra -Werror -Wmissing-prototypes -Wshadow \
            -Wpointer-arith $(FLAGS)
 CPPFLAGS = -D_GNU_SOURCE -Icommon -Iconsumer -I/usr/include/postgresql
-LIBS     = -lpq -lrabbitmq -lhiredis -ljansson -lwslay -lcrypto -ldl
+LIBS     = -lpq -lrabbitmq -lhiredis -ljansson -lwslay -ljwt -lm -lcrypto -ldl
 
 Q        = $(if $(V),,@)
 OUT      = $(abspath $(BUILD))

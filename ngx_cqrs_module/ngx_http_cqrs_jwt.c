@@ -4,58 +4,34 @@
  */
 
 /*
- * Tokens: cqrs_jwt_key, cqrs_jwt, cqrs_jwt_from, and $cqrs_jwt_<claim>.
+ * Tokens: cqrs_jwt_key and what belongs to it, and $cqrs_jwt_<claim>.
  *
- * A token is checked when something first asks for it, by the rules of the
- * location the request is in then; another location with other rules checks
- * again.  The check itself is in ngx_http_cqrs_jwt_token.c.  Why a token is
- * refused its sender is told; it is not logged, since nginx would add the
- * request line, and in its arguments the token.
+ * Why a token is refused its sender is told; it is not logged.  A token in an
+ * argument is hidden before anything of a location of ours can log the request
+ * line, which nginx adds to each error.
  */
 
 #include "ngx_http_cqrs_module.h"
 #include "ngx_http_cqrs_jwt.h"
+#include "ngx_http_cqrs_jwt_ctx.h"
 #include "ngx_http_cqrs_jwt_from.h"
 #include "ngx_http_cqrs_jwt_key.h"
-#include "ngx_http_cqrs_jwt_token.h"
 #include "ngx_http_cqrs_reply.h"
 
 
-#define NGX_HTTP_CQRS_JWT_OFF       0
-#define NGX_HTTP_CQRS_JWT_OPTIONAL  1
-#define NGX_HTTP_CQRS_JWT_REQUIRED  2
-
-
-typedef struct {
-    ngx_array_t  *keys;       /* of ngx_http_cqrs_jwt_key_t */
-    ngx_array_t  *from;       /* NULL: the header */
-    ngx_uint_t    mode;
-} ngx_http_cqrs_jwt_loc_conf_t;
-
-
-typedef struct {
-    ngx_array_t                *keys;    /* by which the token was checked */
-    ngx_array_t                *from;
-    ngx_http_cqrs_jwt_token_t  token;
-    ngx_int_t                   rc;      /* NGX_DECLINED: none, _ERROR: bad */
-    const char                 *error;   /* why it is bad */
-    char                       *text;    /* the claims; owned */
-    json_t                     *claims;  /* the same; owned */
-} ngx_http_cqrs_jwt_ctx_t;
-
-
-static ngx_uint_t ngx_http_cqrs_jwt_mode(ngx_http_cqrs_jwt_loc_conf_t *conf);
-static ngx_http_cqrs_jwt_ctx_t *ngx_http_cqrs_jwt_check(ngx_http_request_t *r,
-    ngx_http_cqrs_jwt_loc_conf_t *conf);
-static void ngx_http_cqrs_jwt_cleanup(void *data);
+static ngx_int_t ngx_http_cqrs_jwt_rewrite_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_cqrs_jwt_refuse(ngx_http_request_t *r,
     const char *error);
 static ngx_int_t ngx_http_cqrs_jwt_value(ngx_http_request_t *r, json_t *claim,
     ngx_str_t *value);
 static ngx_int_t ngx_http_cqrs_jwt_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
-static json_t *ngx_http_cqrs_jwt_member(json_t *claims, ngx_str_t *name);
+static ngx_int_t ngx_http_cqrs_jwt_cache_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_cqrs_jwt_add_variables(ngx_conf_t *cf);
+static ngx_int_t ngx_http_cqrs_jwt_init(ngx_conf_t *cf);
+static void *ngx_http_cqrs_jwt_create_main_conf(ngx_conf_t *cf);
+static char *ngx_http_cqrs_jwt_init_main_conf(ngx_conf_t *cf, void *conf);
 static void *ngx_http_cqrs_jwt_create_loc_conf(ngx_conf_t *cf);
 static char *ngx_http_cqrs_jwt_merge_loc_conf(ngx_conf_t *cf, void *parent,
     void *child);
@@ -63,6 +39,13 @@ static char *ngx_http_cqrs_jwt_set_key(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_cqrs_jwt_set_from(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+static char *ngx_http_cqrs_jwt_set_texts(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+
+
+static ngx_conf_num_bounds_t  ngx_http_cqrs_jwt_cache_bounds = {
+    ngx_conf_check_num_bounds, 0, 1000000
+};
 
 
 static ngx_conf_enum_t  ngx_http_cqrs_jwt_modes[] = {
@@ -76,7 +59,7 @@ static ngx_conf_enum_t  ngx_http_cqrs_jwt_modes[] = {
 static ngx_command_t  ngx_http_cqrs_jwt_commands[] = {
 
     { ngx_string("cqrs_jwt_key"),
-      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE2,
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE23,
       ngx_http_cqrs_jwt_set_key,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
@@ -96,16 +79,44 @@ static ngx_command_t  ngx_http_cqrs_jwt_commands[] = {
       0,
       NULL },
 
+    { ngx_string("cqrs_jwt_audience"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_1MORE,
+      ngx_http_cqrs_jwt_set_texts,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_cqrs_jwt_loc_conf_t, audiences),
+      NULL },
+
+    { ngx_string("cqrs_jwt_issuer"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_1MORE,
+      ngx_http_cqrs_jwt_set_texts,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_cqrs_jwt_loc_conf_t, issuers),
+      NULL },
+
+    { ngx_string("cqrs_jwt_leeway"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_sec_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_cqrs_jwt_loc_conf_t, leeway),
+      NULL },
+
+    { ngx_string("cqrs_jwt_cache"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_num_slot,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      offsetof(ngx_http_cqrs_jwt_main_conf_t, cache.max),
+      &ngx_http_cqrs_jwt_cache_bounds },
+
       ngx_null_command
 };
 
 
 static ngx_http_module_t  ngx_http_cqrs_jwt_module_ctx = {
     ngx_http_cqrs_jwt_add_variables,       /* preconfiguration */
-    NULL,                                  /* postconfiguration */
+    ngx_http_cqrs_jwt_init,                /* postconfiguration */
 
-    NULL,                                  /* create main configuration */
-    NULL,                                  /* init main configuration */
+    ngx_http_cqrs_jwt_create_main_conf,    /* create main configuration */
+    ngx_http_cqrs_jwt_init_main_conf,      /* init main configuration */
 
     NULL,                                  /* create server configuration */
     NULL,                                  /* merge server configuration */
@@ -133,6 +144,9 @@ ngx_module_t  ngx_http_cqrs_jwt_module = {
 
 static ngx_str_t  ngx_http_cqrs_jwt_prefix = ngx_string("cqrs_jwt_");
 
+static ngx_str_t  ngx_http_cqrs_jwt_cache_name =
+    ngx_string("cqrs_token_cache");
+
 static ngx_str_t  ngx_http_cqrs_jwt_challenge = ngx_string("Bearer");
 
 
@@ -147,18 +161,18 @@ ngx_http_cqrs_jwt_authorize(ngx_http_request_t *r)
 
     mode = ngx_http_cqrs_jwt_mode(conf);
 
+    if (ngx_http_cqrs_jwt_hide(r) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
     if (mode == NGX_HTTP_CQRS_JWT_OFF) {
         return NGX_OK;
     }
 
-    ctx = ngx_http_cqrs_jwt_check(r, conf);
+    ctx = ngx_http_cqrs_jwt_check(r);
     if (ctx == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
-
-    /* what is logged of the request from here on shows no token */
-
-    ngx_http_cqrs_jwt_from_hide(r, &ctx->token);
 
     if (ctx->rc == NGX_OK
         || (ctx->rc == NGX_DECLINED && mode == NGX_HTTP_CQRS_JWT_OPTIONAL))
@@ -186,6 +200,8 @@ ngx_http_cqrs_jwt_check_conf(ngx_conf_t *cf)
         return NGX_CONF_ERROR;
     }
 
+    conf->ours = 1;
+
     return NGX_CONF_OK;
 }
 
@@ -193,14 +209,11 @@ ngx_http_cqrs_jwt_check_conf(ngx_conf_t *cf)
 const char *
 ngx_http_cqrs_jwt_claims(ngx_http_request_t *r)
 {
-    ngx_http_cqrs_jwt_ctx_t       *ctx;
-    ngx_http_cqrs_jwt_loc_conf_t  *conf;
+    ngx_http_cqrs_jwt_ctx_t  *ctx;
 
-    conf = ngx_http_get_module_loc_conf(r, ngx_http_cqrs_jwt_module);
+    ctx = ngx_http_cqrs_jwt_check(r);
 
-    ctx = ngx_http_cqrs_jwt_check(r, conf);
-
-    return (ctx && ctx->rc == NGX_OK) ? ctx->text : NULL;
+    return (ctx && ctx->rc == NGX_OK) ? cqrs_jwt_text(ctx->verified) : NULL;
 }
 
 
@@ -208,120 +221,78 @@ ngx_int_t
 ngx_http_cqrs_jwt_claim(ngx_http_request_t *r, ngx_str_t *name,
     ngx_str_t *value)
 {
-    json_t                        *claim;                  /* borrowed */
-    ngx_http_cqrs_jwt_ctx_t       *ctx;
-    ngx_http_cqrs_jwt_loc_conf_t  *conf;
+    json_t                   *claim;                       /* borrowed */
+    ngx_http_cqrs_jwt_ctx_t  *ctx;
 
     ngx_str_null(value);
 
-    conf = ngx_http_get_module_loc_conf(r, ngx_http_cqrs_jwt_module);
-
-    ctx = ngx_http_cqrs_jwt_check(r, conf);
+    ctx = ngx_http_cqrs_jwt_check(r);
     if (ctx == NULL) {
         return NGX_ERROR;
     }
 
-    if (ctx->rc != NGX_OK) {
-        return NGX_OK;
-    }
-
-    claim = json_object_getn(ctx->claims, (char *) name->data, name->len);
+    claim = json_object_getn(ngx_http_cqrs_jwt_known(ctx), (char *) name->data,
+                             name->len);
 
     return claim ? ngx_http_cqrs_jwt_value(r, claim, value) : NGX_OK;
 }
 
 
 ngx_int_t
+ngx_http_cqrs_jwt_expires(ngx_http_request_t *r, time_t *expires)
+{
+    cqrs_jwt_rules_t          rules;
+    ngx_http_cqrs_jwt_ctx_t  *ctx;
+
+    ctx = ngx_http_cqrs_jwt_check(r);
+    if (ctx == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_http_cqrs_jwt_rules(ctx->conf, &rules);
+
+    *expires = cqrs_jwt_end(&rules, ngx_http_cqrs_jwt_known(ctx));
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
 ngx_http_cqrs_jwt_args(ngx_http_request_t *r, ngx_str_t *args)
 {
-    ngx_http_cqrs_jwt_ctx_t       *ctx;
     ngx_http_cqrs_jwt_loc_conf_t  *conf;
 
     conf = ngx_http_get_module_loc_conf(r, ngx_http_cqrs_jwt_module);
 
-    ctx = ngx_http_cqrs_jwt_check(r, conf);
-
-    return ctx ? ngx_http_cqrs_jwt_from_args(r, &ctx->token, args) : NGX_ERROR;
+    return ngx_http_cqrs_jwt_from_args(r, conf->from, args);
 }
 
 
-/* Where nothing is said, a token is required exactly if a key is there. */
-
-static ngx_uint_t
-ngx_http_cqrs_jwt_mode(ngx_http_cqrs_jwt_loc_conf_t *conf)
+void
+ngx_http_cqrs_jwt_subprotocol(ngx_http_request_t *r, ngx_str_t *name)
 {
-    if (conf->mode != NGX_CONF_UNSET_UINT) {
-        return conf->mode;
-    }
+    ngx_http_cqrs_jwt_loc_conf_t  *conf;
 
-    return conf->keys ? NGX_HTTP_CQRS_JWT_REQUIRED : NGX_HTTP_CQRS_JWT_OFF;
+    conf = ngx_http_get_module_loc_conf(r, ngx_http_cqrs_jwt_module);
+
+    ngx_http_cqrs_jwt_from_subprotocol(r, conf->from, name);
 }
 
 
-/* Returns NULL when memory is short. */
+/* Where the location is known first, before limit_req and others log. */
 
-static ngx_http_cqrs_jwt_ctx_t *
-ngx_http_cqrs_jwt_check(ngx_http_request_t *r,
-    ngx_http_cqrs_jwt_loc_conf_t *conf)
+static ngx_int_t
+ngx_http_cqrs_jwt_rewrite_handler(ngx_http_request_t *r)
 {
-    ngx_array_t              *keys;
-    ngx_pool_cleanup_t       *cln;
-    ngx_http_cqrs_jwt_ctx_t  *ctx, *before;
+    ngx_http_cqrs_jwt_loc_conf_t  *conf;
 
-    keys = (ngx_http_cqrs_jwt_mode(conf) == NGX_HTTP_CQRS_JWT_OFF)
-           ? NULL : conf->keys;
+    conf = ngx_http_get_module_loc_conf(r, ngx_http_cqrs_jwt_module);
 
-    before = ngx_http_get_module_ctx(r, ngx_http_cqrs_jwt_module);
-
-    if (before && before->keys == keys && before->from == conf->from) {
-        return before;
+    if (conf->ours && ngx_http_cqrs_jwt_hide(r) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    cln = ngx_pool_cleanup_add(r->pool, sizeof(ngx_http_cqrs_jwt_ctx_t));
-    if (cln == NULL) {
-        return NULL;
-    }
-
-    ctx = cln->data;
-    ngx_memzero(ctx, sizeof(ngx_http_cqrs_jwt_ctx_t));
-
-    cln->handler = ngx_http_cqrs_jwt_cleanup;
-
-    ctx->keys = keys;
-    ctx->from = conf->from;
-    ctx->rc = NGX_DECLINED;
-
-    if (keys) {
-        ctx->rc = ngx_http_cqrs_jwt_from_find(r, conf->from,
-                                              before ? &before->token : NULL,
-                                              &ctx->token);
-    }
-
-    if (ctx->rc == NGX_ERROR) {
-        return NULL;
-    }
-
-    if (ctx->rc == NGX_OK) {
-        ctx->error = ngx_http_cqrs_jwt_token_check(keys, &ctx->token.text,
-                                                   &ctx->text, &ctx->claims);
-        if (ctx->error) {
-            ctx->rc = NGX_ERROR;
-        }
-    }
-
-    ngx_http_set_ctx(r, ctx, ngx_http_cqrs_jwt_module);
-
-    return ctx;
-}
-
-
-static void
-ngx_http_cqrs_jwt_cleanup(void *data)
-{
-    ngx_http_cqrs_jwt_ctx_t  *ctx = data;
-
-    free(ctx->text);
-    json_decref(ctx->claims);
+    return NGX_DECLINED;
 }
 
 
@@ -400,24 +371,21 @@ static ngx_int_t
 ngx_http_cqrs_jwt_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {
-    json_t                        *claim;                  /* borrowed */
-    ngx_str_t                      name, value;
-    ngx_http_cqrs_jwt_ctx_t       *ctx;
-    ngx_http_cqrs_jwt_loc_conf_t  *conf;
+    json_t                   *claim;                       /* borrowed */
+    ngx_str_t                 name, value;
+    ngx_http_cqrs_jwt_ctx_t  *ctx;
 
     name = *(ngx_str_t *) data;
     name.data += ngx_http_cqrs_jwt_prefix.len;
     name.len -= ngx_http_cqrs_jwt_prefix.len;
 
-    conf = ngx_http_get_module_loc_conf(r, ngx_http_cqrs_jwt_module);
-
-    ctx = ngx_http_cqrs_jwt_check(r, conf);
+    ctx = ngx_http_cqrs_jwt_check(r);
     if (ctx == NULL) {
         return NGX_ERROR;
     }
 
-    claim = (ctx->rc == NGX_OK)
-            ? ngx_http_cqrs_jwt_member(ctx->claims, &name) : NULL;
+    claim = cqrs_jwt_claim(ngx_http_cqrs_jwt_known(ctx), (char *) name.data,
+                           name.len);
 
     if (claim == NULL) {
         v->not_found = 1;
@@ -440,29 +408,28 @@ ngx_http_cqrs_jwt_variable(ngx_http_request_t *r,
 }
 
 
-/* nginx writes all variables in lower case; claims are often in camelCase. */
+/* What became of the token; nothing where none was checked. */
 
-static json_t *
-ngx_http_cqrs_jwt_member(json_t *claims, ngx_str_t *name)
+static ngx_int_t
+ngx_http_cqrs_jwt_cache_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
 {
-    json_t      *value, *found;
-    const char  *key;
+    ngx_http_cqrs_jwt_ctx_t  *ctx;
 
-    found = json_object_getn(claims, (char *) name->data, name->len);
-    if (found) {
-        return found;
+    ctx = ngx_http_cqrs_jwt_ctx(r);
+
+    if (ctx == NULL || ctx->rc == NGX_AGAIN || ctx->rc == NGX_DECLINED) {
+        v->not_found = 1;
+        return NGX_OK;
     }
 
-    json_object_foreach(claims, key, value) {
+    v->data = (u_char *) (ctx->hit ? "HIT" : "MISS");
+    v->len = ctx->hit ? 3 : 4;
+    v->valid = 1;
+    v->no_cacheable = 1;
+    v->not_found = 0;
 
-        if (ngx_strlen(key) == name->len
-            && ngx_strncasecmp((u_char *) key, name->data, name->len) == 0)
-        {
-            return value;
-        }
-    }
-
-    return NULL;
+    return NGX_OK;
 }
 
 
@@ -479,7 +446,65 @@ ngx_http_cqrs_jwt_add_variables(ngx_conf_t *cf)
 
     var->get_handler = ngx_http_cqrs_jwt_variable;
 
+    var = ngx_http_add_variable(cf, &ngx_http_cqrs_jwt_cache_name,
+                                NGX_HTTP_VAR_NOCACHEABLE);
+    if (var == NULL) {
+        return NGX_ERROR;
+    }
+
+    var->get_handler = ngx_http_cqrs_jwt_cache_variable;
+
     return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_cqrs_jwt_init(ngx_conf_t *cf)
+{
+    ngx_http_handler_pt        *h;
+    ngx_http_core_main_conf_t  *cmcf;
+
+    cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
+
+    h = ngx_array_push(&cmcf->phases[NGX_HTTP_REWRITE_PHASE].handlers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    *h = ngx_http_cqrs_jwt_rewrite_handler;
+
+    return NGX_OK;
+}
+
+
+static void *
+ngx_http_cqrs_jwt_create_main_conf(ngx_conf_t *cf)
+{
+    ngx_http_cqrs_jwt_main_conf_t  *conf;
+
+    conf = ngx_pcalloc(cf->pool, sizeof(ngx_http_cqrs_jwt_main_conf_t));
+    if (conf == NULL) {
+        return NULL;
+    }
+
+    conf->cache.max = NGX_CONF_UNSET;
+
+    if (ngx_http_cqrs_jwt_cache_init(&conf->cache, cf->pool) != NGX_OK) {
+        return NULL;
+    }
+
+    return conf;
+}
+
+
+static char *
+ngx_http_cqrs_jwt_init_main_conf(ngx_conf_t *cf, void *conf)
+{
+    ngx_http_cqrs_jwt_main_conf_t *jmcf = conf;
+
+    ngx_conf_init_value(jmcf->cache.max, 1024);
+
+    return NGX_CONF_OK;
 }
 
 
@@ -493,6 +518,7 @@ ngx_http_cqrs_jwt_create_loc_conf(ngx_conf_t *cf)
         return NULL;
     }
 
+    conf->leeway = NGX_CONF_UNSET;
     conf->mode = NGX_CONF_UNSET_UINT;
 
     return conf;
@@ -513,6 +539,16 @@ ngx_http_cqrs_jwt_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         conf->from = prev->from;
     }
 
+    if (conf->audiences == NULL) {
+        conf->audiences = prev->audiences;
+    }
+
+    if (conf->issuers == NULL) {
+        conf->issuers = prev->issuers;
+    }
+
+    ngx_conf_merge_sec_value(conf->leeway, prev->leeway, 30);
+
     /*
      * Unset stays unset until the innermost level is known: a key in the
      * server must not be undone by a default taken further out.
@@ -531,25 +567,14 @@ ngx_http_cqrs_jwt_set_key(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_cqrs_jwt_loc_conf_t *jlcf = conf;
 
-    ngx_str_t                *value;
-    ngx_http_cqrs_jwt_key_t  *key;
-
     if (jlcf->keys == NULL) {
-        jlcf->keys = ngx_array_create(cf->pool, 1,
-                                      sizeof(ngx_http_cqrs_jwt_key_t));
+        jlcf->keys = ngx_http_cqrs_jwt_key_array(cf);
         if (jlcf->keys == NULL) {
             return NGX_CONF_ERROR;
         }
     }
 
-    key = ngx_array_push(jlcf->keys);
-    if (key == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    value = cf->args->elts;
-
-    if (ngx_http_cqrs_jwt_key_read(cf, key, &value[1], &value[2]) != NGX_OK) {
+    if (ngx_http_cqrs_jwt_key_read(cf, jlcf->keys) != NGX_OK) {
         return NGX_CONF_ERROR;
     }
 
@@ -569,4 +594,53 @@ ngx_http_cqrs_jwt_set_from(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     jlcf->from = ngx_http_cqrs_jwt_from_read(cf);
 
     return jlcf->from ? NGX_CONF_OK : NGX_CONF_ERROR;
+}
+
+
+/* "off" is what makes an inherited list empty. */
+
+static char *
+ngx_http_cqrs_jwt_set_texts(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    char  *p = conf;
+
+    ngx_str_t     *value;
+    cqrs_str_t    *text;
+    ngx_uint_t     i;
+    ngx_array_t  **texts;
+
+    texts = (ngx_array_t **) (p + cmd->offset);
+
+    if (*texts) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    *texts = ngx_array_create(cf->pool, cf->args->nelts - 1,
+                              sizeof(cqrs_str_t));
+    if (*texts == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    if (cf->args->nelts == 2 && ngx_strcmp(value[1].data, "off") == 0) {
+        return NGX_CONF_OK;
+    }
+
+    for (i = 1; i < cf->args->nelts; i++) {
+
+        if (value[i].len == 0) {
+            return "has an empty value";
+        }
+
+        text = ngx_array_push(*texts);
+        if (text == NULL) {
+            return NGX_CONF_ERROR;
+        }
+
+        text->data = (char *) value[i].data;
+        text->len = value[i].len;
+    }
+
+    return NGX_CONF_OK;
 }

@@ -39,8 +39,20 @@ const char *ngx_http_cqrs_jwt_claims(ngx_http_request_t *r);
 ngx_int_t ngx_http_cqrs_jwt_claim(ngx_http_request_t *r, ngx_str_t *name,
     ngx_str_t *value);
 
-/* The request's arguments, without the token if it is one of them. */
+/*
+ * When the token is no longer good here; 0 where there is none, or one that
+ * always is.  NGX_ERROR: memory is short.
+ */
+ngx_int_t ngx_http_cqrs_jwt_expires(ngx_http_request_t *r, time_t *expires);
+
+/* The request's arguments, without those that may be tokens. */
 ngx_int_t ngx_http_cqrs_jwt_args(ngx_http_request_t *r, ngx_str_t *args);
+
+/*
+ * The subprotocol that a WebSocket with a token among its subprotocols is to
+ * be answered with; empty where there is none.
+ */
+void ngx_http_cqrs_jwt_subprotocol(ngx_http_request_t *r, ngx_str_t *name);
 
 
 #endif /* NGX_HTTP_CQRS_JWT_H */

@@ -9,7 +9,8 @@
 typedef enum {
     NGX_HTTP_CQRS_JWT_HEADER = 0,
     NGX_HTTP_CQRS_JWT_COOKIE,
-    NGX_HTTP_CQRS_JWT_ARGUMENT
+    NGX_HTTP_CQRS_JWT_ARGUMENT,
+    NGX_HTTP_CQRS_JWT_SUBPROTOCOL
 } ngx_http_cqrs_jwt_place_e;
 
 
@@ -22,12 +23,24 @@ typedef struct {
 static ngx_int_t ngx_http_cqrs_jwt_from_place(ngx_str_t *text,
     ngx_http_cqrs_jwt_from_t *from);
 static ngx_int_t ngx_http_cqrs_jwt_from_look(ngx_http_request_t *r,
-    ngx_http_cqrs_jwt_from_t *from, const ngx_http_cqrs_jwt_token_t *before,
-    ngx_http_cqrs_jwt_token_t *token);
+    ngx_http_cqrs_jwt_from_t *from, ngx_str_t *hidden, ngx_str_t *text);
 static ngx_int_t ngx_http_cqrs_jwt_from_header(ngx_http_request_t *r,
     ngx_str_t *text);
-static void ngx_http_cqrs_jwt_from_cover(ngx_str_t *line,
-    const ngx_str_t *text);
+static ngx_int_t ngx_http_cqrs_jwt_from_offered(ngx_http_request_t *r,
+    ngx_str_t *name, ngx_str_t *text);
+static ngx_uint_t ngx_http_cqrs_jwt_from_next(u_char **p, u_char *last,
+    ngx_str_t *word);
+static ngx_int_t ngx_http_cqrs_jwt_from_argument(const ngx_str_t *args,
+    ngx_http_cqrs_jwt_from_t *from, ngx_str_t *text);
+static ngx_uint_t ngx_http_cqrs_jwt_from_is_hidden(const ngx_str_t *text);
+static ngx_int_t ngx_http_cqrs_jwt_from_cover(ngx_http_request_t *r,
+    ngx_array_t *from, ngx_str_t *line, size_t start);
+static size_t ngx_http_cqrs_jwt_from_query(const ngx_str_t *line);
+static u_char *ngx_http_cqrs_jwt_from_end(u_char *p, u_char *last);
+static ngx_uint_t ngx_http_cqrs_jwt_from_is(const ngx_http_cqrs_jwt_from_t *f,
+    u_char *p, u_char *end);
+static ngx_http_cqrs_jwt_from_t *ngx_http_cqrs_jwt_from_one(ngx_array_t *from,
+    u_char *p, u_char *end);
 
 
 static ngx_http_cqrs_jwt_from_t  ngx_http_cqrs_jwt_from_default = {
@@ -57,8 +70,9 @@ ngx_http_cqrs_jwt_from_read(ngx_conf_t *cf)
         {
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                                "invalid place \"%V\", a token is taken from "
-                               "\"header\", \"cookie:NAME\" or "
-                               "\"argument:NAME\"", &value[i]);
+                               "\"header\", \"cookie:NAME\", "
+                               "\"argument:NAME\" or \"subprotocol:NAME\"",
+                               &value[i]);
             return NULL;
         }
     }
@@ -71,6 +85,10 @@ static ngx_int_t
 ngx_http_cqrs_jwt_from_place(ngx_str_t *text, ngx_http_cqrs_jwt_from_t *from)
 {
     size_t  skip;
+
+    if (from == NULL) {
+        return NGX_ERROR;
+    }
 
     if (ngx_strcmp(text->data, "header") == 0) {
         *from = ngx_http_cqrs_jwt_from_default;
@@ -85,6 +103,10 @@ ngx_http_cqrs_jwt_from_place(ngx_str_t *text, ngx_http_cqrs_jwt_from_t *from)
         from->place = NGX_HTTP_CQRS_JWT_ARGUMENT;
         skip = 9;
 
+    } else if (ngx_strncmp(text->data, "subprotocol:", 12) == 0) {
+        from->place = NGX_HTTP_CQRS_JWT_SUBPROTOCOL;
+        skip = 12;
+
     } else {
         return NGX_ERROR;
     }
@@ -92,15 +114,25 @@ ngx_http_cqrs_jwt_from_place(ngx_str_t *text, ngx_http_cqrs_jwt_from_t *from)
     from->name.data = text->data + skip;
     from->name.len = text->len - skip;
 
+    /* what can't be in a list of subprotocols could never be offered */
+
+    if (from->place == NGX_HTTP_CQRS_JWT_SUBPROTOCOL
+        && strcspn((char *) from->name.data, "()<>@,;:\\\"/[]?={} \t")
+           != from->name.len)
+    {
+        return NGX_ERROR;
+    }
+
     return from->name.len ? NGX_OK : NGX_ERROR;
 }
 
 
 ngx_int_t
 ngx_http_cqrs_jwt_from_find(ngx_http_request_t *r, ngx_array_t *from,
-    const ngx_http_cqrs_jwt_token_t *before, ngx_http_cqrs_jwt_token_t *token)
+    ngx_str_t *hidden, ngx_str_t *token)
 {
     u_char                    *copy;
+    ngx_str_t                  text;
     ngx_uint_t                 i, n;
     ngx_http_cqrs_jwt_from_t  *f;
 
@@ -109,26 +141,26 @@ ngx_http_cqrs_jwt_from_find(ngx_http_request_t *r, ngx_array_t *from,
 
     for (i = 0; i < n; i++) {
 
-        if (ngx_http_cqrs_jwt_from_look(r, &f[i], before, token) != NGX_OK
-            || token->text.len == 0)
+        if (ngx_http_cqrs_jwt_from_look(r, &f[i], hidden, &text) != NGX_OK
+            || text.len == 0)
         {
             continue;
         }
 
-        copy = ngx_pnalloc(r->pool, token->text.len + 1);
+        copy = ngx_pnalloc(r->pool, text.len + 1);
         if (copy == NULL) {
             return NGX_ERROR;
         }
 
-        *ngx_cpymem(copy, token->text.data, token->text.len) = '\0';
+        *ngx_cpymem(copy, text.data, text.len) = '\0';
 
-        token->text.data = copy;
+        token->data = copy;
+        token->len = text.len;
 
         return NGX_OK;
     }
 
-    ngx_str_null(&token->text);
-    ngx_str_null(&token->argument);
+    ngx_str_null(token);
 
     return NGX_DECLINED;
 }
@@ -136,11 +168,8 @@ ngx_http_cqrs_jwt_from_find(ngx_http_request_t *r, ngx_array_t *from,
 
 static ngx_int_t
 ngx_http_cqrs_jwt_from_look(ngx_http_request_t *r,
-    ngx_http_cqrs_jwt_from_t *from, const ngx_http_cqrs_jwt_token_t *before,
-    ngx_http_cqrs_jwt_token_t *token)
+    ngx_http_cqrs_jwt_from_t *from, ngx_str_t *hidden, ngx_str_t *text)
 {
-    ngx_str_null(&token->argument);
-
     switch (from->place) {
 
     case NGX_HTTP_CQRS_JWT_COOKIE:
@@ -148,26 +177,23 @@ ngx_http_cqrs_jwt_from_look(ngx_http_request_t *r,
         /* the cookie's place in the list of headers, or NGX_DECLINED */
 
         return ngx_http_parse_multi_header_lines(&r->headers_in.cookies,
-                                                 &from->name, &token->text)
+                                                 &from->name, text)
                == NGX_DECLINED ? NGX_DECLINED : NGX_OK;
 
     case NGX_HTTP_CQRS_JWT_ARGUMENT:
 
-        token->argument = from->name;
-
-        if (before && before->argument.len == from->name.len
-            && ngx_strncasecmp(before->argument.data, from->name.data,
-                               from->name.len)
-               == 0)
-        {
-            token->text = before->text;
-            return NGX_OK;
+        if (ngx_http_cqrs_jwt_from_argument(&r->args, from, text) != NGX_OK) {
+            return NGX_DECLINED;
         }
 
-        return ngx_http_arg(r, from->name.data, from->name.len, &token->text);
+        return ngx_http_cqrs_jwt_from_is_hidden(text)
+               ? ngx_http_cqrs_jwt_from_argument(hidden, from, text) : NGX_OK;
+
+    case NGX_HTTP_CQRS_JWT_SUBPROTOCOL:
+        return ngx_http_cqrs_jwt_from_offered(r, &from->name, text);
 
     default: /* NGX_HTTP_CQRS_JWT_HEADER */
-        return ngx_http_cqrs_jwt_from_header(r, &token->text);
+        return ngx_http_cqrs_jwt_from_header(r, text);
     }
 }
 
@@ -203,50 +229,269 @@ ngx_http_cqrs_jwt_from_header(ngx_http_request_t *r, ngx_str_t *text)
 }
 
 
-void
-ngx_http_cqrs_jwt_from_hide(ngx_http_request_t *r,
-    const ngx_http_cqrs_jwt_token_t *token)
+/* The token is what is offered next after the name. */
+
+static ngx_int_t
+ngx_http_cqrs_jwt_from_offered(ngx_http_request_t *r, ngx_str_t *name,
+    ngx_str_t *text)
 {
-    if (token->argument.len == 0) {
-        return;
+    u_char           *p, *last;
+    ngx_uint_t        i, found;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    static ngx_str_t  header = ngx_string("sec-websocket-protocol");
+
+    found = 0;
+
+    for (part = &r->headers_in.headers.part; part; part = part->next) {
+        h = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+
+            if (h[i].key.len != header.len
+                || ngx_strncmp(h[i].lowcase_key, header.data, header.len) != 0)
+            {
+                continue;
+            }
+
+            p = h[i].value.data;
+            last = p + h[i].value.len;
+
+            while (ngx_http_cqrs_jwt_from_next(&p, last, text)) {
+
+                if (found) {
+                    return NGX_OK;
+                }
+
+                found = (text->len == name->len
+                         && ngx_memcmp(text->data, name->data, name->len)
+                            == 0);
+            }
+        }
     }
 
-    /* in HTTP/1 these are one piece of memory, in HTTP/2 they are not */
-
-    ngx_http_cqrs_jwt_from_cover(&r->request_line, &token->text);
-    ngx_http_cqrs_jwt_from_cover(&r->unparsed_uri, &token->text);
-    ngx_http_cqrs_jwt_from_cover(&r->args, &token->text);
+    return NGX_DECLINED;
 }
 
 
-static void
-ngx_http_cqrs_jwt_from_cover(ngx_str_t *line, const ngx_str_t *text)
+/* The next word of a list with commas. */
+
+static ngx_uint_t
+ngx_http_cqrs_jwt_from_next(u_char **p, u_char *last, ngx_str_t *word)
 {
-    u_char  *p, *last;
+    u_char  *s = *p;
 
-    last = line->data + line->len;
+    while (s < last && (*s == ' ' || *s == '\t' || *s == ',')) {
+        s++;
+    }
 
-    for (p = line->data; p + text->len <= last; p++) {
+    word->data = s;
 
-        if (ngx_memcmp(p, text->data, text->len) == 0) {
-            ngx_memset(p, '*', text->len);
+    while (s < last && *s != ' ' && *s != '\t' && *s != ',') {
+        s++;
+    }
+
+    word->len = s - word->data;
+
+    *p = s;
+
+    return word->len != 0;
+}
+
+
+static ngx_int_t
+ngx_http_cqrs_jwt_from_argument(const ngx_str_t *args,
+    ngx_http_cqrs_jwt_from_t *from, ngx_str_t *text)
+{
+    u_char  *p, *end, *last;
+
+    if (args->len == 0) {
+        return NGX_DECLINED;
+    }
+
+    last = args->data + args->len;
+
+    for (p = args->data; p < last; p = end + 1) {
+        end = ngx_http_cqrs_jwt_from_end(p, last);
+
+        if (ngx_http_cqrs_jwt_from_is(from, p, end)) {
+            text->data = p + from->name.len + 1;
+            text->len = end - text->data;
+            return NGX_OK;
         }
     }
+
+    return NGX_DECLINED;
+}
+
+
+static ngx_uint_t
+ngx_http_cqrs_jwt_from_is_hidden(const ngx_str_t *text)
+{
+    size_t  i;
+
+    for (i = 0; i < text->len; i++) {
+        if (text->data[i] != '*') {
+            return 0;
+        }
+    }
+
+    return text->len != 0;
 }
 
 
 ngx_int_t
-ngx_http_cqrs_jwt_from_args(ngx_http_request_t *r,
-    const ngx_http_cqrs_jwt_token_t *token, ngx_str_t *args)
+ngx_http_cqrs_jwt_from_hide(ngx_http_request_t *r, ngx_array_t *from,
+    ngx_str_t *hidden)
 {
-    u_char     *p, *end, *last, *to;
-    ngx_str_t   name;
+    ngx_str_t  args;
+
+    if (from == NULL) {
+        return NGX_OK;
+    }
+
+    args = r->args;
+
+    if (ngx_http_cqrs_jwt_from_cover(r, from, &r->args, 0) != NGX_OK
+        || ngx_http_cqrs_jwt_from_cover(r, from, &r->unparsed_uri,
+               ngx_http_cqrs_jwt_from_query(&r->unparsed_uri)) != NGX_OK
+        || ngx_http_cqrs_jwt_from_cover(r, from, &r->request_line,
+               ngx_http_cqrs_jwt_from_query(&r->request_line)) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (args.data != r->args.data && hidden->len == 0) {
+        *hidden = args;
+    }
+
+    return NGX_OK;
+}
+
+
+/* In a copy: what is there may be the configuration's. */
+
+static ngx_int_t
+ngx_http_cqrs_jwt_from_cover(ngx_http_request_t *r, ngx_array_t *from,
+    ngx_str_t *line, size_t start)
+{
+    u_char                    *p, *end, *last, *copy;
+    ngx_str_t                  value;
+    ngx_http_cqrs_jwt_from_t  *f;
+
+    if (line->len == start) {
+        return NGX_OK;
+    }
+
+    copy = NULL;
+    last = line->data + line->len;
+
+    if (start) {
+
+        /* in the request line the protocol follows */
+
+        end = ngx_strlchr(line->data + start, last, ' ');
+        last = end ? end : last;
+    }
+
+    for (p = line->data + start; p < last; p = end + 1) {
+        end = ngx_http_cqrs_jwt_from_end(p, last);
+
+        f = ngx_http_cqrs_jwt_from_one(from, p, end);
+        if (f == NULL) {
+            continue;
+        }
+
+        value.data = p + f->name.len + 1;
+        value.len = end - value.data;
+
+        if (value.len == 0 || ngx_http_cqrs_jwt_from_is_hidden(&value)) {
+            continue;
+        }
+
+        if (copy == NULL) {
+            copy = ngx_pstrdup(r->pool, line);
+            if (copy == NULL) {
+                return NGX_ERROR;
+            }
+        }
+
+        ngx_memset(copy + (value.data - line->data), '*', value.len);
+    }
+
+    if (copy) {
+        line->data = copy;
+    }
+
+    return NGX_OK;
+}
+
+
+static size_t
+ngx_http_cqrs_jwt_from_query(const ngx_str_t *line)
+{
+    u_char  *p;
+
+    p = ngx_strlchr(line->data, line->data + line->len, '?');
+
+    return p ? (size_t) (p + 1 - line->data) : line->len;
+}
+
+
+static u_char *
+ngx_http_cqrs_jwt_from_end(u_char *p, u_char *last)
+{
+    u_char  *end;
+
+    end = ngx_strlchr(p, last, '&');
+
+    return end ? end : last;
+}
+
+
+static ngx_uint_t
+ngx_http_cqrs_jwt_from_is(const ngx_http_cqrs_jwt_from_t *f, u_char *p,
+    u_char *end)
+{
+    return (size_t) (end - p) > f->name.len
+           && p[f->name.len] == '='
+           && ngx_strncasecmp(p, f->name.data, f->name.len) == 0;
+}
+
+
+/* Which of the places an argument is, or NULL. */
+
+static ngx_http_cqrs_jwt_from_t *
+ngx_http_cqrs_jwt_from_one(ngx_array_t *from, u_char *p, u_char *end)
+{
+    ngx_uint_t                 i;
+    ngx_http_cqrs_jwt_from_t  *f;
+
+    f = from->elts;
+
+    for (i = 0; i < from->nelts; i++) {
+
+        if (f[i].place == NGX_HTTP_CQRS_JWT_ARGUMENT
+            && ngx_http_cqrs_jwt_from_is(&f[i], p, end))
+        {
+            return &f[i];
+        }
+    }
+
+    return NULL;
+}
+
+
+ngx_int_t
+ngx_http_cqrs_jwt_from_args(ngx_http_request_t *r, ngx_array_t *from,
+    ngx_str_t *args)
+{
+    u_char  *p, *end, *last, *to;
 
     *args = r->args;
 
-    name = token->argument;
-
-    if (name.len == 0) {
+    if (from == NULL || args->len == 0) {
         return NGX_OK;
     }
 
@@ -260,16 +505,9 @@ ngx_http_cqrs_jwt_from_args(ngx_http_request_t *r,
     last = r->args.data + r->args.len;
 
     for (p = r->args.data; p < last; p = end + 1) {
+        end = ngx_http_cqrs_jwt_from_end(p, last);
 
-        end = ngx_strlchr(p, last, '&');
-        if (end == NULL) {
-            end = last;
-        }
-
-        if ((size_t) (end - p) > name.len
-            && p[name.len] == '='
-            && ngx_strncasecmp(p, name.data, name.len) == 0)
-        {
+        if (ngx_http_cqrs_jwt_from_one(from, p, end)) {
             continue;
         }
 
@@ -283,4 +521,28 @@ ngx_http_cqrs_jwt_from_args(ngx_http_request_t *r,
     args->len = to - args->data;
 
     return NGX_OK;
+}
+
+
+void
+ngx_http_cqrs_jwt_from_subprotocol(ngx_http_request_t *r, ngx_array_t *from,
+    ngx_str_t *name)
+{
+    ngx_str_t                  token;
+    ngx_uint_t                 i;
+    ngx_http_cqrs_jwt_from_t  *f;
+
+    ngx_str_null(name);
+
+    f = from ? from->elts : NULL;
+
+    for (i = 0; from && i < from->nelts; i++) {
+
+        if (f[i].place == NGX_HTTP_CQRS_JWT_SUBPROTOCOL
+            && ngx_http_cqrs_jwt_from_offered(r, &f[i].name, &token) == NGX_OK)
+        {
+            *name = f[i].name;
+            return;
+        }
+    }
 }

@@ -5,109 +5,155 @@
 
 /*
  * Keys are read and checked when the configuration is, so that a wrong one is
- * refused by nginx -t and a new one taken by a reload.  Algorithm and kind of
- * key belong together: that a public key could pass for an HMAC's secret is
- * the classic way to forge a token.
+ * refused by nginx -t and a new one taken by a reload.
  */
 
 #include "ngx_http_cqrs_jwt_key.h"
 
-#include <openssl/err.h>
-#include <openssl/pem.h>
+#include "cqrs_jwt_key.h"
 
 
-#define NGX_HTTP_CQRS_JWT_SECRET_MIN  32
-#define NGX_HTTP_CQRS_JWT_RSA_MIN     2048
-#define NGX_HTTP_CQRS_JWT_KEY_MAX     65536
+#define NGX_HTTP_CQRS_JWT_KEY_MAX  65536
 
 
-typedef struct {
-    ngx_str_t    name;
-    jwt_alg_t    alg;
-    int          type;        /* of the public key; 0: a secret */
-    const char  *curve;
-} ngx_http_cqrs_jwt_alg_t;
-
-
+static void ngx_http_cqrs_jwt_key_cleanup(void *data);
+static ngx_int_t ngx_http_cqrs_jwt_key_source(ngx_conf_t *cf, ngx_str_t *data,
+    ngx_str_t *source);
 static ngx_int_t ngx_http_cqrs_jwt_key_file(ngx_conf_t *cf, ngx_str_t *data,
     ngx_str_t *path);
 static ngx_int_t ngx_http_cqrs_jwt_key_env(ngx_conf_t *cf, ngx_str_t *data,
     ngx_str_t *name);
-static ngx_int_t ngx_http_cqrs_jwt_key_check_secret(ngx_conf_t *cf,
-    const ngx_http_cqrs_jwt_alg_t *alg, ngx_str_t *data);
-static ngx_int_t ngx_http_cqrs_jwt_key_check_public(ngx_conf_t *cf,
-    const ngx_http_cqrs_jwt_alg_t *alg, ngx_str_t *data);
-static ngx_int_t ngx_http_cqrs_jwt_key_fits(EVP_PKEY *pkey,
-    const ngx_http_cqrs_jwt_alg_t *alg);
-static int ngx_http_cqrs_jwt_key_no_password(char *buf, int size, int rwflag,
-    void *data);
+static ngx_int_t ngx_http_cqrs_jwt_key_add(ngx_conf_t *cf, ngx_array_t *keys,
+    const cqrs_jwt_alg_t *alg, const char *kid, ngx_str_t *data);
+static ngx_int_t ngx_http_cqrs_jwt_key_add_set(ngx_conf_t *cf,
+    ngx_array_t *keys, ngx_str_t *source, ngx_str_t *data);
+static ngx_int_t ngx_http_cqrs_jwt_key_add_one(ngx_conf_t *cf,
+    ngx_array_t *keys, ngx_str_t *source, json_t *jwk, ngx_uint_t i);
+static ngx_int_t ngx_http_cqrs_jwt_key_keep(ngx_array_t *keys,
+    cqrs_jwt_key_t *key);
 
 
-static const ngx_http_cqrs_jwt_alg_t  ngx_http_cqrs_jwt_algs[] = {
-    { ngx_string("HS256"), JWT_ALG_HS256, 0, NULL },
-    { ngx_string("HS384"), JWT_ALG_HS384, 0, NULL },
-    { ngx_string("HS512"), JWT_ALG_HS512, 0, NULL },
-    { ngx_string("RS256"), JWT_ALG_RS256, EVP_PKEY_RSA, NULL },
-    { ngx_string("RS384"), JWT_ALG_RS384, EVP_PKEY_RSA, NULL },
-    { ngx_string("RS512"), JWT_ALG_RS512, EVP_PKEY_RSA, NULL },
-    { ngx_string("ES256"), JWT_ALG_ES256, EVP_PKEY_EC, "prime256v1" },
-    { ngx_string("ES384"), JWT_ALG_ES384, EVP_PKEY_EC, "secp384r1" },
-    { ngx_string("ES512"), JWT_ALG_ES512, EVP_PKEY_EC, "secp521r1" },
-    { ngx_null_string, JWT_ALG_INVAL, 0, NULL }
-};
+ngx_array_t *
+ngx_http_cqrs_jwt_key_array(ngx_conf_t *cf)
+{
+    ngx_array_t         *keys;
+    ngx_pool_cleanup_t  *cln;
+
+    keys = ngx_array_create(cf->pool, 1, sizeof(cqrs_jwt_key_t));
+    if (keys == NULL) {
+        return NULL;
+    }
+
+    cln = ngx_pool_cleanup_add(cf->pool, 0);
+    if (cln == NULL) {
+        return NULL;
+    }
+
+    cln->handler = ngx_http_cqrs_jwt_key_cleanup;
+    cln->data = keys;
+
+    return keys;
+}
+
+
+static void
+ngx_http_cqrs_jwt_key_cleanup(void *data)
+{
+    ngx_array_t *keys = data;
+
+    ngx_uint_t       i;
+    cqrs_jwt_key_t  *key;
+
+    key = keys->elts;
+
+    for (i = 0; i < keys->nelts; i++) {
+        cqrs_jwt_key_cleanup(&key[i]);
+    }
+}
 
 
 ngx_int_t
-ngx_http_cqrs_jwt_key_read(ngx_conf_t *cf, ngx_http_cqrs_jwt_key_t *key,
-    ngx_str_t *alg, ngx_str_t *source)
+ngx_http_cqrs_jwt_key_read(ngx_conf_t *cf, ngx_array_t *keys)
 {
-    ngx_int_t                       rc;
-    ngx_str_t                       name;
-    const ngx_http_cqrs_jwt_alg_t  *a;
+    char                   error[CQRS_JWT_ERROR_MAX];
+    ngx_str_t             *value, data, *kid;
+    ngx_uint_t             set;
+    const cqrs_jwt_alg_t  *alg;
 
-    for (a = ngx_http_cqrs_jwt_algs; a->name.len; a++) {
-        if (a->name.len == alg->len
-            && ngx_memcmp(a->name.data, alg->data, alg->len) == 0)
-        {
-            break;
+    value = cf->args->elts;
+    kid = (cf->args->nelts == 4) ? &value[3] : NULL;
+
+    set = (ngx_strcmp(value[1].data, "JWKS") == 0);
+    alg = NULL;
+
+    if (!set) {
+        alg = cqrs_jwt_alg((char *) value[1].data, error);
+
+        if (alg == NULL) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "%s", error);
+            return NGX_ERROR;
         }
     }
 
-    if (a->name.len == 0) {
+    if (kid && (set || kid->len < 5
+                || ngx_strncmp(kid->data, "kid=", 4) != 0))
+    {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "unknown algorithm \"%V\", known are HS256, HS384, "
-                           "HS512, RS256, RS384, RS512, ES256, ES384, ES512",
-                           alg);
+                           "invalid parameter \"%V\", after its source a key "
+                           "may have \"kid=ID\", and a JWKS nothing", kid);
         return NGX_ERROR;
     }
+
+    if (ngx_http_cqrs_jwt_key_source(cf, &data, &value[2]) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (set) {
+        return ngx_http_cqrs_jwt_key_add_set(cf, keys, &value[2], &data);
+    }
+
+    /* the line's end is the editor's, not the secret's */
+
+    if (alg->type == 0 && data.len && data.data[data.len - 1] == LF) {
+        data.len--;
+
+        if (data.len && data.data[data.len - 1] == CR) {
+            data.len--;
+        }
+    }
+
+    return ngx_http_cqrs_jwt_key_add(cf, keys, alg,
+                                     kid ? (char *) kid->data + 4 : NULL,
+                                     &data);
+}
+
+
+static ngx_int_t
+ngx_http_cqrs_jwt_key_source(ngx_conf_t *cf, ngx_str_t *data,
+    ngx_str_t *source)
+{
+    ngx_str_t  name;
 
     if (ngx_strncmp(source->data, "file:", 5) == 0) {
         name.data = source->data + 5;
         name.len = source->len - 5;
 
-        rc = ngx_http_cqrs_jwt_key_file(cf, &key->data, &name);
+        return ngx_http_cqrs_jwt_key_file(cf, data, &name);
+    }
 
-    } else if (ngx_strncmp(source->data, "env:", 4) == 0) {
+    if (ngx_strncmp(source->data, "env:", 4) == 0) {
         name.data = source->data + 4;
         name.len = source->len - 4;
 
-        rc = ngx_http_cqrs_jwt_key_env(cf, &key->data, &name);
-
-    } else {
-        /* what stands here may be the secret itself */
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "a key is named by \"file:PATH\" or \"env:NAME\"");
-        return NGX_ERROR;
+        return ngx_http_cqrs_jwt_key_env(cf, data, &name);
     }
 
-    if (rc != NGX_OK) {
-        return NGX_ERROR;
-    }
+    /* what stands here may be the secret itself */
 
-    key->alg = a->alg;
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "a key is named by \"file:PATH\" or \"env:NAME\"");
 
-    return a->type ? ngx_http_cqrs_jwt_key_check_public(cf, a, &key->data)
-                   : ngx_http_cqrs_jwt_key_check_secret(cf, a, &key->data);
+    return NGX_ERROR;
 }
 
 
@@ -196,100 +242,97 @@ ngx_http_cqrs_jwt_key_env(ngx_conf_t *cf, ngx_str_t *data, ngx_str_t *name)
 
 
 static ngx_int_t
-ngx_http_cqrs_jwt_key_check_secret(ngx_conf_t *cf,
-    const ngx_http_cqrs_jwt_alg_t *alg, ngx_str_t *data)
+ngx_http_cqrs_jwt_key_add(ngx_conf_t *cf, ngx_array_t *keys,
+    const cqrs_jwt_alg_t *alg, const char *kid, ngx_str_t *data)
 {
-    /* the line's end is the editor's, not the secret's */
+    char            error[CQRS_JWT_ERROR_MAX];
+    cqrs_jwt_key_t  key;
 
-    if (data->len && data->data[data->len - 1] == LF) {
-        data->len--;
-
-        if (data->len && data->data[data->len - 1] == CR) {
-            data->len--;
-        }
-    }
-
-    if (data->len < NGX_HTTP_CQRS_JWT_SECRET_MIN) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "the %V key has %uz bytes, it needs at least %d",
-                           &alg->name, data->len,
-                           NGX_HTTP_CQRS_JWT_SECRET_MIN);
+    if (cqrs_jwt_key_init(&key, alg, kid, data->data, data->len, error) != 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "%s", error);
         return NGX_ERROR;
     }
 
-    return NGX_OK;
+    return ngx_http_cqrs_jwt_key_keep(keys, &key);
 }
 
 
 static ngx_int_t
-ngx_http_cqrs_jwt_key_check_public(ngx_conf_t *cf,
-    const ngx_http_cqrs_jwt_alg_t *alg, ngx_str_t *data)
+ngx_http_cqrs_jwt_key_add_set(ngx_conf_t *cf, ngx_array_t *keys,
+    ngx_str_t *source, ngx_str_t *data)
 {
-    BIO        *bio;
-    EVP_PKEY   *pkey;
-    ngx_int_t   rc;
+    char         error[CQRS_JWT_ERROR_MAX];
+    json_t      *set;
+    ngx_int_t    rc;
+    ngx_uint_t   i, n;
 
-    bio = BIO_new_mem_buf(data->data, (int) data->len);
-    if (bio == NULL) {
+    n = keys->nelts;
+
+    set = cqrs_jwt_key_set(data->data, data->len, error);    /* new */
+    if (set == NULL) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "\"%V\": %s", source, error);
         return NGX_ERROR;
     }
 
-    pkey = PEM_read_bio_PUBKEY(bio, NULL, ngx_http_cqrs_jwt_key_no_password,
-                               NULL);
+    rc = NGX_OK;
 
-    rc = pkey ? ngx_http_cqrs_jwt_key_fits(pkey, alg) : NGX_DECLINED;
+    for (i = 0; i < json_array_size(set) && rc == NGX_OK; i++) {
+        rc = ngx_http_cqrs_jwt_key_add_one(cf, keys, source,
+                                           json_array_get(set, i), i);
+    }
 
-    EVP_PKEY_free(pkey);
-    BIO_free(bio);
+    json_decref(set);
 
-    ERR_clear_error();
+    if (rc == NGX_OK && keys->nelts == n) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"%V\": the JWK Set has no key that tokens can "
+                           "be checked with", source);
+        return NGX_ERROR;
+    }
 
-    if (rc == NGX_OK) {
+    return rc;
+}
+
+
+static ngx_int_t
+ngx_http_cqrs_jwt_key_add_one(ngx_conf_t *cf, ngx_array_t *keys,
+    ngx_str_t *source, json_t *jwk, ngx_uint_t i)
+{
+    int             rc;
+    char            error[CQRS_JWT_ERROR_MAX];
+    cqrs_jwt_key_t  key;
+
+    rc = cqrs_jwt_key_of_set(&key, jwk, error);
+
+    if (rc == CQRS_JWT_KEY_SKIPPED) {
+        ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
+                           "\"%V\": key %ui is ignored: %s",
+                           source, i + 1, error);
         return NGX_OK;
     }
 
-    if (alg->type == EVP_PKEY_RSA) {
+    if (rc != 0) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "the %V key must be a public RSA key in PEM "
-                           "of %d bits or more",
-                           &alg->name, NGX_HTTP_CQRS_JWT_RSA_MIN);
+                           "\"%V\": key %ui: %s", source, i + 1, error);
         return NGX_ERROR;
     }
 
-    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                       "the %V key must be a public key in PEM "
-                       "on the curve %s", &alg->name, alg->curve);
-
-    return NGX_ERROR;
+    return ngx_http_cqrs_jwt_key_keep(keys, &key);
 }
 
 
 static ngx_int_t
-ngx_http_cqrs_jwt_key_fits(EVP_PKEY *pkey, const ngx_http_cqrs_jwt_alg_t *alg)
+ngx_http_cqrs_jwt_key_keep(ngx_array_t *keys, cqrs_jwt_key_t *key)
 {
-    char  curve[32];
+    cqrs_jwt_key_t  *added;
 
-    if (EVP_PKEY_get_base_id(pkey) != alg->type) {
-        return NGX_DECLINED;
+    added = ngx_array_push(keys);
+    if (added == NULL) {
+        cqrs_jwt_key_cleanup(key);
+        return NGX_ERROR;
     }
 
-    if (alg->type == EVP_PKEY_RSA) {
-        return EVP_PKEY_get_bits(pkey) < NGX_HTTP_CQRS_JWT_RSA_MIN
-               ? NGX_DECLINED : NGX_OK;
-    }
+    *added = *key;
 
-    if (EVP_PKEY_get_group_name(pkey, curve, sizeof(curve), NULL) != 1) {
-        return NGX_DECLINED;
-    }
-
-    return ngx_strcmp(curve, alg->curve) == 0 ? NGX_OK : NGX_DECLINED;
-}
-
-
-/* The default asks on the terminal. */
-
-static int
-ngx_http_cqrs_jwt_key_no_password(char *buf, int size, int rwflag, void *data)
-{
-    return 0;
+    return NGX_OK;
 }

@@ -13,21 +13,16 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 
-#include <jwt.h>
 
-
-typedef struct {
-    jwt_alg_t  alg;
-    ngx_str_t  data;          /* a secret, or a public key in PEM */
-} ngx_http_cqrs_jwt_key_t;
-
+/* An empty array of cqrs_jwt_key_t, from cf->pool. */
+ngx_array_t *ngx_http_cqrs_jwt_key_array(ngx_conf_t *cf);
 
 /*
- * Reads the key from "file:PATH" or "env:NAME" and checks that it fits the
- * algorithm.  NGX_ERROR: what was wrong has been logged, never the key.
+ * Adds what the directive's arguments, cf->args[1..], name: an algorithm, or
+ * JWKS, a source and a kid.  NGX_ERROR: what was wrong has been logged, never
+ * the key.
  */
-ngx_int_t ngx_http_cqrs_jwt_key_read(ngx_conf_t *cf,
-    ngx_http_cqrs_jwt_key_t *key, ngx_str_t *alg, ngx_str_t *source);
+ngx_int_t ngx_http_cqrs_jwt_key_read(ngx_conf_t *cf, ngx_array_t *keys);
 
 
 #endif /* NGX_HTTP_CQRS_JWT_KEY_H */

@@ -33,8 +33,6 @@ static ngx_int_t ngx_http_cqrs_subscribe_channel(ngx_http_request_t *r,
     ngx_http_cqrs_subscribe_loc_conf_t *conf, ngx_str_t *channel);
 static ngx_int_t ngx_http_cqrs_subscribe_cursor(ngx_http_request_t *r,
     cqrs_cursor_t *cursor, cqrs_cursor_t **given);
-static ngx_int_t ngx_http_cqrs_subscribe_expiry(ngx_http_request_t *r,
-    time_t *expires);
 static ngx_http_cqrs_subscribe_ctx_t *ngx_http_cqrs_subscribe_create_ctx(
     ngx_http_request_t *r, ngx_http_cqrs_subscribe_loc_conf_t *conf);
 static void ngx_http_cqrs_subscribe_wake(ngx_http_cqrs_session_t *session);
@@ -123,9 +121,6 @@ ngx_module_t  ngx_http_cqrs_subscribe_module = {
 };
 
 
-static ngx_str_t  ngx_http_cqrs_subscribe_exp = ngx_string("exp");
-
-
 static ngx_int_t
 ngx_http_cqrs_subscribe_handler(ngx_http_request_t *r)
 {
@@ -167,7 +162,9 @@ ngx_http_cqrs_subscribe_handler(ngx_http_request_t *r)
         return rc;
     }
 
-    if (ngx_http_cqrs_subscribe_expiry(r, &expires) != NGX_OK) {
+    /* a connection does not outlive the token that it was opened with */
+
+    if (ngx_http_cqrs_jwt_expires(r, &expires) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
@@ -242,36 +239,6 @@ ngx_http_cqrs_subscribe_cursor(ngx_http_request_t *r, cqrs_cursor_t *cursor,
     return ngx_http_cqrs_problem(r, NGX_HTTP_BAD_REQUEST, "invalid-cursor",
                                  "the cursor is none that was given out here: "
                                  "two numbers with a dash between them");
-}
-
-
-/* A connection does not outlive the token that it was opened with. */
-
-static ngx_int_t
-ngx_http_cqrs_subscribe_expiry(ngx_http_request_t *r, time_t *expires)
-{
-    size_t     n;
-    ngx_str_t  text;
-
-    if (ngx_http_cqrs_jwt_claim(r, &ngx_http_cqrs_subscribe_exp, &text)
-        != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    for (n = 0; n < text.len; n++) {
-        if (text.data[n] < '0' || text.data[n] > '9') {
-            break;                         /* a fraction of a second */
-        }
-    }
-
-    *expires = n ? ngx_atotm(text.data, n) : 0;
-
-    if (*expires == NGX_ERROR) {
-        *expires = 0;                      /* in an age to come */
-    }
-
-    return NGX_OK;
 }
 
 

@@ -11,6 +11,7 @@
  * unless cqrs_subscribe_origins names it.
  */
 
+#include "ngx_http_cqrs_jwt.h"
 #include "ngx_http_cqrs_websocket.h"
 #include "ngx_http_cqrs_reply.h"
 
@@ -361,7 +362,7 @@ ngx_http_cqrs_websocket_answer(ngx_http_request_t *r)
     u_char                             text[NGX_HTTP_CQRS_WEBSOCKET_KEY_LEN
                                          + sizeof(NGX_HTTP_CQRS_WEBSOCKET_GUID)
                                          - 1];
-    ngx_str_t                          hash, accept;
+    ngx_str_t                          hash, accept, subprotocol;
     ngx_cqrs_message_t                *msg;
     ngx_http_cqrs_websocket_headers_t  headers;
 
@@ -369,8 +370,11 @@ ngx_http_cqrs_websocket_answer(ngx_http_request_t *r)
                                 "Upgrade: websocket" CRLF
                                 "Connection: Upgrade" CRLF
                                 "Sec-WebSocket-Accept: ";
+    static const char  chosen[] = CRLF "Sec-WebSocket-Protocol: ";
 
     ngx_http_cqrs_websocket_headers(r, &headers);
+
+    ngx_http_cqrs_jwt_subprotocol(r, &subprotocol);
 
     p = ngx_cpymem(text, headers.key->data, NGX_HTTP_CQRS_WEBSOCKET_KEY_LEN);
     ngx_memcpy(p, NGX_HTTP_CQRS_WEBSOCKET_GUID,
@@ -383,6 +387,7 @@ ngx_http_cqrs_websocket_answer(ngx_http_request_t *r)
 
     msg = ngx_cqrs_message_create(sizeof(head) - 1
                                   + ngx_base64_encoded_length(hash.len)
+                                  + sizeof(chosen) - 1 + subprotocol.len
                                   + sizeof(CRLF CRLF) - 1,
                                   r->connection->log);
     if (msg == NULL) {
@@ -392,8 +397,14 @@ ngx_http_cqrs_websocket_answer(ngx_http_request_t *r)
     accept.data = ngx_cpymem(msg->data, head, sizeof(head) - 1);
     ngx_encode_base64(&accept, &hash);
 
-    p = ngx_cpymem(accept.data + accept.len, CRLF CRLF,
-                   sizeof(CRLF CRLF) - 1);
+    p = accept.data + accept.len;
+
+    if (subprotocol.len) {
+        p = ngx_cpymem(p, chosen, sizeof(chosen) - 1);
+        p = ngx_cpymem(p, subprotocol.data, subprotocol.len);
+    }
+
+    p = ngx_cpymem(p, CRLF CRLF, sizeof(CRLF CRLF) - 1);
 
     msg->len = p - msg->data;
     msg->has_head = 1;                     /* what comes before is nothing */

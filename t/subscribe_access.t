@@ -33,7 +33,8 @@ sub start {
 
         location = /mine {
             cqrs_jwt_key   HS256 file:%DIR%/secret;
-            cqrs_jwt_from  argument:token;
+            cqrs_jwt_from  argument:token subprotocol:bearer;
+            cqrs_jwt_leeway 1s;
             cqrs_subscribe user:\$cqrs_jwt_sub;
         }
         location = /to {
@@ -77,13 +78,29 @@ sub to {
 }
 
 {
+    my $token = Cqrs::Jwt::token({ sub => 'erin' }, key => $secret);
+    my $offer = sub {
+        return Cqrs::WebSocket->connect(port => $nginx->port, path => '/mine',
+            headers => { 'Sec-WebSocket-Protocol' => $_[0] });
+    };
+
+    my $ws = $offer->("bearer, $token");
+    is($ws->next->{data}{channel}, 'user:erin', 'a token may be a subprotocol');
+    is($ws->headers->{'sec-websocket-protocol'}, 'bearer', 'the one before it is chosen');
+    is($offer->("chat,bearer,$token, x")->status, 101, 'among others');
+    is($offer->($_)->status, 401, "no token: $_") for 'bearer', $token, "chat, $token", "$token, bearer";
+    ok(!exists mine(sub => 'erin')->headers->{'sec-websocket-protocol'},
+        'who offers none is answered none');
+}
+
+{
     my $began = time;
-    my $ws = mine(sub => 'alice', exp => int($began) + 2);
+    my $ws = mine(sub => 'alice', exp => int($began) + 1);
     is($ws->next->{type}, 'cqrs.subscribed', 'a token that expires soon is accepted');
     is($ws->next(10), undef, 'and its connection ends');
     is($ws->close_code, 1008, 'with 1008');
     is($ws->close_reason, 'token expired', 'and the reason');
-    cmp_ok(time, '>=', int($began) + 2, 'not before its time');
+    cmp_ok(time, '>=', int($began) + 2, 'not before its time and the leeway');
     cmp_ok(time, '<', $began + 5, 'and soon after');
 }
 

@@ -6,16 +6,24 @@ package Cqrs::Jwt;
 #   Cqrs::Jwt::token(\%claims, alg => 'RS256', key => '/path/key.pem');
 #
 # alg: HS256 (default), HS384, HS512, RS256, RS384, RS512, ES256, ES384, ES512,
-# none; header => {...} adds to the head, sign => 'HS256' signs by another alg.  The claims may also be text, sent as it is.
+# none; header => {...} adds to the head, sign => 'HS256' signs by another alg.
+# The claims may also be text, sent as it is.
+#
+# For the answers to GET of a cqrs_command, 401 for who may not and 405 for who
+# may: allowed($answer, $name), refused($answer, $why, $name).
 
 use strict;
 use warnings;
 
 use Carp qw(croak);
 use Digest::SHA;
+use Exporter qw(import);
 use File::Temp;
 use JSON ();
 use MIME::Base64 qw(encode_base64url);
+use Test::More ();
+
+our @EXPORT_OK = qw(allowed refused);
 
 sub token {
     my ($claims, %args) = @_;
@@ -61,6 +69,29 @@ sub _raw {
     s/\A\0+// for @numbers;
 
     return join '', map { "\0" x ($size - length) . $_ } @numbers;
+}
+
+sub allowed {
+    my ($answer, $name) = @_;
+
+    Test::More::is($answer->{status}, 405, $name) or Test::More::diag($answer->{body});
+
+    return $answer;
+}
+
+sub refused {
+    my ($answer, $why, $name) = @_;
+
+    Test::More::is($answer->{status}, 401, $name);
+    Test::More::like($answer->{headers}{'www-authenticate'},
+        qr/^Bearer error="invalid_token", error_description="[^"]*$why[^"]*"\z/,
+        '... with its reason in WWW-Authenticate');
+    Test::More::is($answer->{headers}{'content-type'}, 'application/problem+json',
+        '... and a problem');
+
+    my $problem = JSON->new->utf8->decode($answer->{body});
+    Test::More::is($problem->{type}, 'urn:ngx-cqrs:problem:invalid-token', '... of its kind');
+    Test::More::like($problem->{detail}, qr/$why/, '... that says the same');
 }
 
 1;
