@@ -8,6 +8,7 @@ package Bench::Bank;
 
 use v5.36;
 
+use Cqrs::Bank;
 use Cqrs::Consumer;
 use Cqrs::Wait;
 
@@ -35,9 +36,7 @@ sub new($class, $stand, %args) {
         ], $stand->patience);
     }
 
-    $self->{database}->dbh->do(q{
-        select cqrs.register('account', project => 'bank.project', react => 'bank.react', notify => 'bank.notify')
-    }) if $args{handler};
+    Cqrs::Bank::decided_in($self->{database}, 'C') if $args{handler};
 
     return $self;
 }

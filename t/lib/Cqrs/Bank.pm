@@ -27,7 +27,8 @@ sub decided_in {
 
     $database->dbh->do(<<'SQL');
 select cqrs.register('account', project => 'bank.project', tables => '{accounts, transactions}',
-                     react => 'bank.react', reacts_to => '{transfer-sent, transfer-refused}', notify => 'bank.notify')
+                     react => 'bank.react', reacts_to => '{transfer-sent, transfer-refused}',
+                     notify => 'bank.notify', notifies_of => '{transfer-received, transfer-undone}')
 SQL
 }
 
