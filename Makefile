@@ -6,6 +6,9 @@
 #   make clean-run         deletes its data
 #   make test              all tests; make test T=t/jwt.t runs one file
 #   make test-crash        the daemon and its servers, killed 200 times under load
+#   make test-storm        20,000 commands while nginx, its workers, the broker and
+#                          the link to it are ended again and again
+#   make fuzz              libFuzzer, CQRS_FUZZ seconds for each target: 600
 #   make test-asan         all tests under AddressSanitizer and UBSan
 #   make lint              style and static checks
 #   make bench             each path beside its floor
@@ -62,7 +65,8 @@ tested   = $(patsubst t/handlers/%.c,$(BUILD)/t/handlers/%.so,\
              $(wildcard t/handlers/*.c))
 
 .PHONY: all module consumer handlers units run stop clean-run test test-crash \
-        test-asan lint bench install-packages install-test-packages clean force
+        test-storm fuzz fuzz-run test-asan lint bench install-packages \
+        install-test-packages install-fuzz-packages clean force
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -159,6 +163,28 @@ $(BUILD)/t/crash/points.so: t/crash/points.c Makefile
 	@echo "compiling $<"
 	$(Q)$(CC) $(CPPFLAGS) $(filter-out $(SANITIZE),$(CFLAGS)) -shared -fPIC -o $@ $< -ldl
 
+# Fuzzers: clang's, with the sanitizers, of common/ alone.  What is found is kept
+# in build/; the small corpora of t/fuzz/ are where they begin.
+
+fuzzers = $(patsubst t/fuzz/%.c,build/fuzz/%,$(wildcard t/fuzz/*.c))
+
+build/fuzz/%: t/fuzz/%.c $(wildcard common/*.[ch] t/unit/*.h) Makefile
+	@mkdir -p $(@D)
+	@echo "compiling $<"
+	$(Q)clang $(CPPFLAGS) -std=gnu11 -g -O1 -fsanitize=fuzzer,address,undefined \
+	    -fno-sanitize-recover=undefined -o $@ $< common/*.c $(LIBS) -lcmocka
+
+fuzz: install-fuzz-packages
+	@$(MAKE) --no-print-directory fuzz-run
+
+fuzz-run: $(fuzzers)
+	@set -e; for target in $(if $(T),$(T),$(notdir $(fuzzers))); do \
+	    mkdir -p build/fuzz/found/$$target; \
+	    build/fuzz/$$target -max_total_time=$${CQRS_FUZZ:-600} -timeout=10 \
+	        -print_final_stats=1 -verbosity=0 -artifact_prefix=build/fuzz/ \
+	        build/fuzz/found/$$target t/fuzz/$$target; \
+	done
+
 -include $(wildcard $(BUILD)/common/*.d $(BUILD)/consumer/*.d $(BUILD)/t/*.d \
            $(BUILD)/handlers/*.d $(BUILD)/t/handlers/*.d)
 
@@ -193,6 +219,11 @@ test-crash: install-test-packages
 	@$(MAKE) --no-print-directory all units
 	@CQRS_TEST_LIMIT=7200 CQRS_CRASHES=$${CQRS_CRASHES:-200} tools/test $(BUILD) -v t/crash_points.t
 
+test-storm: install-test-packages
+	@$(MAKE) --no-print-directory all units
+	@CQRS_TEST_LIMIT=7200 CQRS_STORM=$${CQRS_STORM:-20000} CQRS_LINK=all \
+	    tools/test $(BUILD) -v t/command_storm.t t/command_link.t
+
 test-asan: install-test-packages
 	@$(MAKE) --no-print-directory ASAN=1 all units
 	@tools/test build/asan $(T)
@@ -210,6 +241,9 @@ install-packages:
 
 install-test-packages:
 	@tools/install-packages packages-test
+
+install-fuzz-packages:
+	@tools/install-packages packages-fuzz
 
 clean:
 	rm -rf build

@@ -29,6 +29,10 @@ cqrs_amqp_output_bytes(cqrs_amqp_output_t *out, const void *data, size_t len)
 {
     uint8_t  *p;
 
+    if (len == 0) {
+        return 0;
+    }
+
     p = cqrs_amqp_output_reserve(out, len);
     if (p == NULL) {
         return -1;

@@ -55,6 +55,19 @@ ngx_cqrs_amqp_op_t *ngx_cqrs_amqp_publish(ngx_cqrs_amqp_t *amqp,
     const cqrs_amqp_message_t *message, ngx_cqrs_amqp_handler_pt handler,
     void *data);
 
+/*
+ * For those who do not wait for the broker.  The handler is told CONFIRMED if
+ * the message is kept here until the broker has it, also while that is away,
+ * or OVERLOADED; what is lost in the end is told to the log.
+ */
+ngx_cqrs_amqp_op_t *ngx_cqrs_amqp_keep(ngx_cqrs_amqp_t *amqp,
+    const cqrs_amqp_message_t *message, ngx_cqrs_amqp_handler_pt handler,
+    void *data);
+
+/* Where names are resolved when a connection is made; the first one counts. */
+void ngx_cqrs_amqp_set_resolver(ngx_cqrs_amqp_t *amqp,
+    ngx_resolver_t *resolver);
+
 /* The caller goes away.  What is not sent yet will not be. */
 void ngx_cqrs_amqp_cancel(ngx_cqrs_amqp_op_t *op);
 

@@ -4,22 +4,26 @@
  */
 
 /*
- * cqrs_rabbitmq amqp://USER:PASSWORD@HOST[:PORT]/[VHOST] ... [NAME=VALUE ...]
+ * cqrs_rabbitmq amqp[s]://USER:PASSWORD@HOST[:PORT]/[VHOST] ...
+ *               [NAME=VALUE ...]
  *
- * Host names are resolved here, when the configuration is read: nothing may
- * wait for a name server later.  An URL holds a password, so no message quotes
- * one: it is called by its number instead.
+ * Host names are resolved here, when the configuration is read; later only by
+ * nginx's resolver, for nothing may wait for a name server.  An URL holds a
+ * password, so no message quotes one: it is called by its number instead.
  */
 
 #include "ngx_cqrs_amqp_conf.h"
 
 
 #define NGX_CQRS_AMQP_PORT           5672
+#define NGX_CQRS_AMQP_TLS_PORT       5671
 #define NGX_CQRS_AMQP_TEXT_MAX       255   /* what AMQP calls a short string */
 
 #define NGX_CQRS_AMQP_PARAM_NUMBER   0
 #define NGX_CQRS_AMQP_PARAM_SECONDS  1
 #define NGX_CQRS_AMQP_PARAM_MSEC     2
+#define NGX_CQRS_AMQP_PARAM_FLAG     3
+#define NGX_CQRS_AMQP_PARAM_TEXT     4
 
 
 typedef struct {
@@ -53,6 +57,24 @@ static const ngx_cqrs_amqp_param_t  ngx_cqrs_amqp_params[] = {
       offsetof(ngx_cqrs_amqp_conf_t, heartbeat) },
     { ngx_string("max_unconfirmed="), NGX_CQRS_AMQP_PARAM_NUMBER, 1, 1000000,
       offsetof(ngx_cqrs_amqp_conf_t, max_unconfirmed) },
+    { ngx_string("ssl_verify="), NGX_CQRS_AMQP_PARAM_FLAG, 0, 1,
+      offsetof(ngx_cqrs_amqp_conf_t, ssl.verify) },
+    { ngx_string("ssl_verify_depth="), NGX_CQRS_AMQP_PARAM_NUMBER, 0, 100,
+      offsetof(ngx_cqrs_amqp_conf_t, ssl.verify_depth) },
+    { ngx_string("ssl_trusted_certificate="), NGX_CQRS_AMQP_PARAM_TEXT, 0, 0,
+      offsetof(ngx_cqrs_amqp_conf_t, ssl.trusted_certificate) },
+    { ngx_string("ssl_crl="), NGX_CQRS_AMQP_PARAM_TEXT, 0, 0,
+      offsetof(ngx_cqrs_amqp_conf_t, ssl.crl) },
+    { ngx_string("ssl_name="), NGX_CQRS_AMQP_PARAM_TEXT, 0, 0,
+      offsetof(ngx_cqrs_amqp_conf_t, ssl.name) },
+    { ngx_string("ssl_ciphers="), NGX_CQRS_AMQP_PARAM_TEXT, 0, 0,
+      offsetof(ngx_cqrs_amqp_conf_t, ssl.ciphers) },
+    { ngx_string("ssl_certificate="), NGX_CQRS_AMQP_PARAM_TEXT, 0, 0,
+      offsetof(ngx_cqrs_amqp_conf_t, ssl.certificate) },
+    { ngx_string("ssl_certificate_key="), NGX_CQRS_AMQP_PARAM_TEXT, 0, 0,
+      offsetof(ngx_cqrs_amqp_conf_t, ssl.certificate_key) },
+    { ngx_string("ssl_password_file="), NGX_CQRS_AMQP_PARAM_TEXT, 0, 0,
+      offsetof(ngx_cqrs_amqp_conf_t, ssl.password_file) },
     { ngx_null_string, 0, 0, 0, 0 }
 };
 
@@ -60,13 +82,16 @@ static const ngx_cqrs_amqp_param_t  ngx_cqrs_amqp_params[] = {
 ngx_int_t
 ngx_cqrs_amqp_conf_read(ngx_conf_t *cf, ngx_cqrs_amqp_conf_t *conf)
 {
-    ngx_int_t    rc;
-    ngx_str_t   *value;
-    ngx_uint_t   i;
+    ngx_int_t                rc;
+    ngx_str_t               *value;
+    ngx_uint_t               i;
+    ngx_cqrs_amqp_server_t  *server;
 
     conf->timeout = 1500;
     conf->heartbeat = 10;
     conf->max_unconfirmed = 4096;
+    conf->ssl.verify = 1;
+    conf->ssl.verify_depth = 1;
 
     if (ngx_array_init(&conf->servers, cf->pool, 2,
                        sizeof(ngx_cqrs_amqp_server_t))
@@ -79,7 +104,9 @@ ngx_cqrs_amqp_conf_read(ngx_conf_t *cf, ngx_cqrs_amqp_conf_t *conf)
 
     for (i = 1; i < cf->args->nelts; i++) {
 
-        if (ngx_strncmp(value[i].data, "amqp://", 7) == 0) {
+        if (ngx_strncmp(value[i].data, "amqp://", 7) == 0
+            || ngx_strncmp(value[i].data, "amqps://", 8) == 0)
+        {
             rc = ngx_cqrs_amqp_conf_url(cf, conf, &value[i], i);
 
         } else {
@@ -98,7 +125,36 @@ ngx_cqrs_amqp_conf_read(ngx_conf_t *cf, ngx_cqrs_amqp_conf_t *conf)
         return NGX_ERROR;
     }
 
+    server = conf->servers.elts;
+
+    for (i = 0; i < conf->servers.nelts; i++) {
+        if (server[i].tls) {
+            return ngx_cqrs_amqp_ssl_create(cf, &conf->ssl);
+        }
+    }
+
     return NGX_OK;
+}
+
+
+void
+ngx_cqrs_amqp_conf_move(ngx_cqrs_amqp_server_t *server,
+    struct sockaddr *sockaddr, socklen_t socklen)
+{
+    u_char  *p;
+
+    ngx_memcpy(server->sockaddr, sockaddr, socklen);
+    ngx_inet_set_port(server->sockaddr, server->port);
+
+    server->socklen = socklen;
+
+    p = server->name.data + ngx_sock_ntop(server->sockaddr, socklen,
+                                          server->name.data,
+                                          NGX_SOCKADDR_STRLEN, 1);
+    *p++ = ' ';
+    p = ngx_cpymem(p, server->vhost.data, server->vhost.len);
+
+    server->name.len = p - server->name.data;
 }
 
 
@@ -116,7 +172,9 @@ ngx_cqrs_amqp_conf_url(ngx_conf_t *cf, ngx_cqrs_amqp_conf_t *conf,
     server.password = ngx_cqrs_amqp_guest;
     server.vhost = ngx_cqrs_amqp_root;
 
-    p = text->data + sizeof("amqp://") - 1;
+    server.tls = (text->data[4] == 's');
+
+    p = text->data + sizeof("amqp://") - 1 + server.tls;
     last = text->data + text->len;
 
     slash = ngx_strlchr(p, last, '/');
@@ -188,7 +246,8 @@ ngx_cqrs_amqp_conf_addrs(ngx_conf_t *cf, ngx_cqrs_amqp_conf_t *conf,
     ngx_memzero(&u, sizeof(ngx_url_t));
 
     u.url = *host;
-    u.default_port = NGX_CQRS_AMQP_PORT;
+    u.default_port = server->tls ? NGX_CQRS_AMQP_TLS_PORT
+                                 : NGX_CQRS_AMQP_PORT;
 
     if (ngx_parse_url(cf->pool, &u) != NGX_OK) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
@@ -196,6 +255,11 @@ ngx_cqrs_amqp_conf_addrs(ngx_conf_t *cf, ngx_cqrs_amqp_conf_t *conf,
                            n, u.err ? u.err : "memory is short");
         return NGX_ERROR;
     }
+
+    server->host = u.host;
+    server->port = u.port;
+    server->named = u.host.len && u.host.data[0] != '['
+                    && ngx_inet_addr(u.host.data, u.host.len) == INADDR_NONE;
 
     for (i = 0; i < u.naddrs; i++) {
         s = ngx_array_push(&conf->servers);
@@ -205,16 +269,15 @@ ngx_cqrs_amqp_conf_addrs(ngx_conf_t *cf, ngx_cqrs_amqp_conf_t *conf,
 
         *s = *server;
 
-        s->sockaddr = u.addrs[i].sockaddr;
-        s->socklen = u.addrs[i].socklen;
+        s->sockaddr = ngx_pcalloc(cf->pool, sizeof(ngx_sockaddr_t));
+        s->name.data = ngx_pnalloc(cf->pool,
+                                   NGX_SOCKADDR_STRLEN + 1 + s->vhost.len);
 
-        s->name.len = u.addrs[i].name.len + 1 + s->vhost.len;
-        s->name.data = ngx_pnalloc(cf->pool, s->name.len);
-        if (s->name.data == NULL) {
+        if (s->sockaddr == NULL || s->name.data == NULL) {
             return NGX_ERROR;
         }
 
-        ngx_sprintf(s->name.data, "%V %V", &u.addrs[i].name, &s->vhost);
+        ngx_cqrs_amqp_conf_move(s, u.addrs[i].sockaddr, u.addrs[i].socklen);
     }
 
     return NGX_OK;
@@ -239,18 +302,37 @@ ngx_cqrs_amqp_conf_param(ngx_conf_t *cf, ngx_cqrs_amqp_conf_t *conf,
     if (param->name.len == 0) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "\"cqrs_rabbitmq\" takes URLs that begin with "
-                           "\"amqp://\", and timeout=, heartbeat=, "
-                           "max_unconfirmed=");
+                           "\"amqp://\" or \"amqps://\", and timeout=, "
+                           "heartbeat=, max_unconfirmed=, ssl_verify=, "
+                           "ssl_verify_depth=, ssl_trusted_certificate=, "
+                           "ssl_crl=, ssl_name=, ssl_ciphers=, "
+                           "ssl_certificate=, ssl_certificate_key=, "
+                           "ssl_password_file=");
         return NGX_ERROR;
     }
 
     value.data = text->data + param->name.len;
     value.len = text->len - param->name.len;
 
-    n = (param->kind == NGX_CQRS_AMQP_PARAM_NUMBER)
-        ? ngx_atoi(value.data, value.len)
-        : ngx_parse_time(&value,
-                         param->kind == NGX_CQRS_AMQP_PARAM_SECONDS);
+    switch (param->kind) {
+
+    case NGX_CQRS_AMQP_PARAM_TEXT:
+        *(ngx_str_t *) ((u_char *) conf + param->offset) = value;
+        return NGX_OK;
+
+    case NGX_CQRS_AMQP_PARAM_FLAG:
+        n = ngx_strcmp(value.data, "on") == 0 ? 1
+            : ngx_strcmp(value.data, "off") == 0 ? 0 : NGX_ERROR;
+        break;
+
+    case NGX_CQRS_AMQP_PARAM_NUMBER:
+        n = ngx_atoi(value.data, value.len);
+        break;
+
+    default:
+        n = ngx_parse_time(&value,
+                           param->kind == NGX_CQRS_AMQP_PARAM_SECONDS);
+    }
 
     if (n == NGX_ERROR || n < param->min || n > param->max) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,

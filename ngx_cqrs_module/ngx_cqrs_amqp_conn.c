@@ -21,7 +21,12 @@
 
 
 static void ngx_cqrs_amqp_conn_open(ngx_cqrs_amqp_conn_t *conn);
+static ngx_int_t ngx_cqrs_amqp_conn_resolve(ngx_cqrs_amqp_conn_t *conn);
+static void ngx_cqrs_amqp_conn_resolved(ngx_resolver_ctx_t *ctx);
+static void ngx_cqrs_amqp_conn_connect(ngx_cqrs_amqp_conn_t *conn);
 static ngx_int_t ngx_cqrs_amqp_conn_machine(ngx_cqrs_amqp_conn_t *conn);
+static void ngx_cqrs_amqp_conn_established(ngx_cqrs_amqp_conn_t *conn);
+static void ngx_cqrs_amqp_conn_secured(ngx_connection_t *c);
 static void ngx_cqrs_amqp_conn_write_handler(ngx_event_t *wev);
 static void ngx_cqrs_amqp_conn_read_handler(ngx_event_t *rev);
 static void ngx_cqrs_amqp_conn_flush_handler(ngx_event_t *ev);
@@ -123,16 +128,106 @@ ngx_cqrs_amqp_conn_name(ngx_cqrs_amqp_conn_t *conn)
 static void
 ngx_cqrs_amqp_conn_open(ngx_cqrs_amqp_conn_t *conn)
 {
-    ngx_int_t                rc;
-    ngx_connection_t        *c;
     ngx_cqrs_amqp_server_t  *server;
 
-    conn->state = NGX_CQRS_AMQP_CONN_CONNECTING;
+    conn->state = NGX_CQRS_AMQP_CONN_RESOLVING;
+    conn->attempts++;
 
     if (ngx_cqrs_amqp_conn_machine(conn) != NGX_OK) {
         ngx_cqrs_amqp_conn_fail(conn, 0, "memory is short");
         return;
     }
+
+    /* a message that waits shall live to see a second address tried */
+
+    ngx_add_timer(&conn->timer, conn->conf->servers.nelts > 1
+                                ? conn->conf->timeout / 2
+                                : conn->conf->timeout);
+
+    server = ngx_cqrs_amqp_conn_server(conn);
+
+    if (server->named
+        && conn->conf->resolver
+        && ngx_cqrs_amqp_conn_resolve(conn) == NGX_OK)
+    {
+        return;
+    }
+
+    ngx_cqrs_amqp_conn_connect(conn);
+}
+
+
+/* NGX_OK: it goes on in the handler, where it may have been already. */
+
+static ngx_int_t
+ngx_cqrs_amqp_conn_resolve(ngx_cqrs_amqp_conn_t *conn)
+{
+    ngx_resolver_ctx_t  *ctx;
+
+    ctx = ngx_resolve_start(conn->conf->resolver, NULL);
+
+    if (ctx == NULL || ctx == NGX_NO_RESOLVER) {
+        return NGX_DECLINED;
+    }
+
+    ctx->name = ngx_cqrs_amqp_conn_server(conn)->host;
+    ctx->handler = ngx_cqrs_amqp_conn_resolved;
+    ctx->data = conn;
+    ctx->cancelable = 1;
+
+    /* the address that was good last time shall be tried then */
+
+    ctx->timeout = conn->conf->timeout / 4;
+
+    conn->resolving = ctx;
+
+    if (ngx_resolve_name(ctx) != NGX_OK) {
+        conn->resolving = NULL;
+        return NGX_DECLINED;
+    }
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_cqrs_amqp_conn_resolved(ngx_resolver_ctx_t *ctx)
+{
+    ngx_resolver_addr_t     *addr;
+    ngx_cqrs_amqp_conn_t    *conn;
+    ngx_cqrs_amqp_server_t  *server;
+
+    conn = ctx->data;
+    server = ngx_cqrs_amqp_conn_server(conn);
+
+    if (ctx->state == NGX_OK && ctx->naddrs) {
+        addr = &ctx->addrs[conn->attempts % ctx->naddrs];
+
+        ngx_cqrs_amqp_conf_move(server, addr->sockaddr, addr->socklen);
+
+    } else {
+        ngx_log_error(NGX_LOG_WARN, conn->log, 0,
+                      "rabbitmq \"%V\": the name \"%V\" is not resolved, "
+                      "\"%s\"; the address that is known is tried",
+                      &server->name, &ctx->name,
+                      ngx_resolver_strerror(ctx->state));
+    }
+
+    conn->resolving = NULL;
+    ngx_resolve_name_done(ctx);
+
+    ngx_cqrs_amqp_conn_connect(conn);
+}
+
+
+static void
+ngx_cqrs_amqp_conn_connect(ngx_cqrs_amqp_conn_t *conn)
+{
+    ngx_int_t                rc;
+    ngx_connection_t        *c;
+    ngx_cqrs_amqp_server_t  *server;
+
+    conn->state = NGX_CQRS_AMQP_CONN_CONNECTING;
 
     server = ngx_cqrs_amqp_conn_server(conn);
 
@@ -157,12 +252,6 @@ ngx_cqrs_amqp_conn_open(ngx_cqrs_amqp_conn_t *conn)
     c->data = conn;
     c->read->handler = ngx_cqrs_amqp_conn_read_handler;
     c->write->handler = ngx_cqrs_amqp_conn_write_handler;
-
-    /* a message that waits shall live to see a second address tried */
-
-    ngx_add_timer(&conn->timer, conn->conf->servers.nelts > 1
-                                ? conn->conf->timeout / 2
-                                : conn->conf->timeout);
 
     if (rc == NGX_OK) {
         ngx_cqrs_amqp_conn_write_handler(c->write);
@@ -203,8 +292,82 @@ ngx_cqrs_amqp_conn_write_handler(ngx_event_t *wev)
     c = wev->data;
     conn = c->data;
 
+    if (conn->state == NGX_CQRS_AMQP_CONN_CONNECTING) {
+
+        if (wev->ready) {
+            ngx_cqrs_amqp_conn_established(conn);
+        }
+
+        return;
+    }
+
     if (ngx_cqrs_amqp_conn_send(conn) != NGX_OK) {
         ngx_cqrs_amqp_conn_fail(conn, ngx_socket_errno, "send() failed");
+    }
+}
+
+
+static void
+ngx_cqrs_amqp_conn_established(ngx_cqrs_amqp_conn_t *conn)
+{
+    ngx_connection_t        *c;
+    ngx_cqrs_amqp_server_t  *server;
+
+    c = conn->peer.connection;
+
+    if (ngx_cqrs_amqp_conn_connected(c) != NGX_OK) {
+        ngx_cqrs_amqp_conn_fail(conn, ngx_socket_errno, "connect() failed");
+        return;
+    }
+
+    server = ngx_cqrs_amqp_conn_server(conn);
+
+    if (!server->tls) {
+        conn->state = NGX_CQRS_AMQP_CONN_GREETING;
+        ngx_cqrs_amqp_conn_write_handler(c->write);
+        return;
+    }
+
+    conn->state = NGX_CQRS_AMQP_CONN_SECURING;
+
+    c->pool = ngx_create_pool(256, conn->log);
+
+    if (c->pool == NULL
+        || ngx_cqrs_amqp_ssl_begin(&conn->conf->ssl, c, &server->host,
+                                   ngx_cqrs_amqp_conn_secured)
+           != NGX_OK)
+    {
+        ngx_cqrs_amqp_conn_fail(conn, 0, "TLS can't be begun");
+    }
+}
+
+
+static void
+ngx_cqrs_amqp_conn_secured(ngx_connection_t *c)
+{
+    const char            *reason;
+    ngx_cqrs_amqp_conn_t  *conn;
+
+    conn = c->data;
+
+    reason = ngx_cqrs_amqp_ssl_refused(&conn->conf->ssl, c,
+                                       &ngx_cqrs_amqp_conn_server(conn)->host);
+    if (reason) {
+        ngx_cqrs_amqp_conn_fail(conn, 0, reason);
+        return;
+    }
+
+    c->read->handler = ngx_cqrs_amqp_conn_read_handler;
+    c->write->handler = ngx_cqrs_amqp_conn_write_handler;
+
+    conn->state = NGX_CQRS_AMQP_CONN_GREETING;
+
+    ngx_cqrs_amqp_conn_write_handler(c->write);
+
+    /* the broker may have spoken already, with the end of the handshake */
+
+    if (conn->state == NGX_CQRS_AMQP_CONN_GREETING && c->read->ready) {
+        ngx_post_event(c->read, &ngx_posted_events);
     }
 }
 
@@ -220,6 +383,14 @@ ngx_cqrs_amqp_conn_read_handler(ngx_event_t *rev)
 
     c = rev->data;
     conn = c->data;
+
+    if (conn->state == NGX_CQRS_AMQP_CONN_CONNECTING) {
+
+        /* a failure is told as one of connect() */
+
+        ngx_cqrs_amqp_conn_write_handler(c->write);
+        return;
+    }
 
     for ( ;; ) {
         n = c->recv(c, buffer, NGX_CQRS_AMQP_READ_BUFFER);
@@ -293,7 +464,9 @@ ngx_cqrs_amqp_conn_timer_handler(ngx_event_t *ev)
         ngx_cqrs_amqp_conn_open(conn);
         break;
 
+    case NGX_CQRS_AMQP_CONN_RESOLVING:
     case NGX_CQRS_AMQP_CONN_CONNECTING:
+    case NGX_CQRS_AMQP_CONN_SECURING:
     case NGX_CQRS_AMQP_CONN_GREETING:
         ngx_cqrs_amqp_conn_fail(conn, 0, "no answer in time");
         break;
@@ -350,20 +523,6 @@ ngx_cqrs_amqp_conn_send(ngx_cqrs_amqp_conn_t *conn)
     ngx_connection_t  *c;
 
     c = conn->peer.connection;
-
-    if (conn->state == NGX_CQRS_AMQP_CONN_CONNECTING) {
-
-        if (!c->write->ready) {
-            return NGX_OK;
-        }
-
-        if (ngx_cqrs_amqp_conn_connected(c) != NGX_OK) {
-            return NGX_ERROR;
-        }
-
-        conn->state = NGX_CQRS_AMQP_CONN_GREETING;
-    }
-
     sent = 0;
 
     for ( ;; ) {
@@ -399,7 +558,9 @@ static void
 ngx_cqrs_amqp_conn_fail(ngx_cqrs_amqp_conn_t *conn, ngx_err_t err,
     const char *reason)
 {
-    ngx_uint_t  level;
+    uint32_t                 told;
+    ngx_uint_t               level;
+    ngx_cqrs_amqp_server_t  *server;
 
     if (conn->state == NGX_CQRS_AMQP_CONN_READY) {
         ngx_log_error(NGX_LOG_ERR, conn->log, err,
@@ -411,9 +572,14 @@ ngx_cqrs_amqp_conn_fail(ngx_cqrs_amqp_conn_t *conn, ngx_err_t err,
         }
 
     } else {
-        /* the first failure is news, the rest of an outage is not */
+        /* the same failure is no news until the outage is over */
 
-        level = conn->failures ? NGX_LOG_INFO : NGX_LOG_ERR;
+        server = ngx_cqrs_amqp_conn_server(conn);
+        told = ngx_crc32_long((u_char *) reason, ngx_strlen(reason));
+
+        level = (conn->failures && server->told == told) ? NGX_LOG_INFO
+                                                         : NGX_LOG_ERR;
+        server->told = told;
 
         ngx_log_error(level, conn->log, err,
                       "rabbitmq \"%V\": no connection, %s",
@@ -436,6 +602,9 @@ ngx_cqrs_amqp_conn_fail(ngx_cqrs_amqp_conn_t *conn, ngx_err_t err,
 static void
 ngx_cqrs_amqp_conn_release(ngx_cqrs_amqp_conn_t *conn)
 {
+    ngx_pool_t        *pool;
+    ngx_connection_t  *c;
+
     if (conn->timer.timer_set) {
         ngx_del_timer(&conn->timer);
     }
@@ -444,8 +613,23 @@ ngx_cqrs_amqp_conn_release(ngx_cqrs_amqp_conn_t *conn)
         ngx_delete_posted_event(&conn->flush);
     }
 
-    if (conn->peer.connection) {
-        ngx_close_connection(conn->peer.connection);
+    if (conn->resolving) {
+        ngx_resolve_name_done(conn->resolving);
+        conn->resolving = NULL;
+    }
+
+    c = conn->peer.connection;
+
+    if (c) {
+        pool = c->pool;
+
+        ngx_cqrs_amqp_ssl_end(c);
+        ngx_close_connection(c);
+
+        if (pool) {
+            ngx_destroy_pool(pool);
+        }
+
         conn->peer.connection = NULL;
     }
 

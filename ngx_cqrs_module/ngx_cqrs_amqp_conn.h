@@ -27,7 +27,9 @@ typedef struct ngx_cqrs_amqp_conn_s  ngx_cqrs_amqp_conn_t;
 
 typedef enum {
     NGX_CQRS_AMQP_CONN_DOWN = 0,   /* no socket; the timer tries again */
-    NGX_CQRS_AMQP_CONN_CONNECTING, /* TCP; the timer gives up */
+    NGX_CQRS_AMQP_CONN_RESOLVING,  /* its name; the timer gives up */
+    NGX_CQRS_AMQP_CONN_CONNECTING, /* TCP; the same timer */
+    NGX_CQRS_AMQP_CONN_SECURING,   /* TLS; the same timer */
     NGX_CQRS_AMQP_CONN_GREETING,   /* AMQP's handshake; the same timer */
     NGX_CQRS_AMQP_CONN_READY,      /* the timer ticks the heartbeat */
     NGX_CQRS_AMQP_CONN_STOPPED     /* for good */
@@ -36,7 +38,7 @@ typedef enum {
 
 struct ngx_cqrs_amqp_conn_s {
     ngx_cqrs_amqp_conn_state_e     state;
-    const ngx_cqrs_amqp_conf_t    *conf;
+    ngx_cqrs_amqp_conf_t          *conf;
     const cqrs_amqp_handlers_t    *handlers;       /* of the machine */
 
     /* the socket is gone, or could not be had; never from inside a handler */
@@ -52,12 +54,14 @@ struct ngx_cqrs_amqp_conn_s {
     ngx_log_t                     *log;
 
     cqrs_amqp_t                   *machine;
+    ngx_resolver_ctx_t            *resolving;
     ngx_peer_connection_t          peer;
     ngx_event_t                    timer;
     ngx_event_t                    flush;
     ngx_cqrs_backoff_t             backoff;
     ngx_uint_t                     server;         /* the one that is tried */
     ngx_uint_t                     failures;       /* to get ready, in a row */
+    ngx_uint_t                     attempts;
     ngx_msec_t                     since;          /* when it was ready */
     u_char                         name[32];
     size_t                         name_len;

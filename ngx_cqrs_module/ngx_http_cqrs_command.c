@@ -66,6 +66,13 @@ static ngx_conf_num_bounds_t  ngx_http_cqrs_command_partitions_bounds = {
 };
 
 
+static ngx_conf_enum_t  ngx_http_cqrs_command_unroutable[] = {
+    { ngx_string("503"), NGX_HTTP_SERVICE_UNAVAILABLE },
+    { ngx_string("404"), NGX_HTTP_NOT_FOUND },
+    { ngx_null_string, 0 }
+};
+
+
 static ngx_command_t  ngx_http_cqrs_command_commands[] = {
 
     { ngx_string("cqrs_command"),
@@ -81,6 +88,20 @@ static ngx_command_t  ngx_http_cqrs_command_commands[] = {
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_cqrs_command_loc_conf_t, partitions),
       &ngx_http_cqrs_command_partitions_bounds },
+
+    { ngx_string("cqrs_command_confirm"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_FLAG,
+      ngx_conf_set_flag_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_cqrs_command_loc_conf_t, confirm),
+      NULL },
+
+    { ngx_string("cqrs_command_unroutable"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_enum_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_cqrs_command_loc_conf_t, unroutable),
+      ngx_http_cqrs_command_unroutable },
 
       ngx_null_command
 };
@@ -396,11 +417,13 @@ static ngx_int_t
 ngx_http_cqrs_command_publish(ngx_http_cqrs_command_ctx_t *ctx,
     ngx_uint_t partitions)
 {
-    ngx_http_request_t       *r;
-    ngx_http_cqrs_loc_conf_t *conf;
+    ngx_http_request_t                *r;
+    ngx_http_cqrs_loc_conf_t          *backends;
+    ngx_http_cqrs_command_loc_conf_t  *conf;
 
     r = ctx->request;
-    conf = ngx_http_cqrs_loc_conf(r);
+    backends = ngx_http_cqrs_loc_conf(r);
+    conf = ngx_http_get_module_loc_conf(r, ngx_http_cqrs_command_module);
 
     if (ngx_http_cqrs_command_request_route(r, &ctx->command, partitions)
         != NGX_OK)
@@ -410,8 +433,12 @@ ngx_http_cqrs_command_publish(ngx_http_cqrs_command_ctx_t *ctx,
 
     ctx->sent_at = ngx_current_msec;
 
-    ctx->op = ngx_cqrs_amqp_publish(conf->rabbitmq, &ctx->command.message,
-                                    ngx_http_cqrs_command_published, ctx);
+    ctx->op = conf->confirm
+              ? ngx_cqrs_amqp_publish(backends->rabbitmq,
+                                      &ctx->command.message,
+                                      ngx_http_cqrs_command_published, ctx)
+              : ngx_cqrs_amqp_keep(backends->rabbitmq, &ctx->command.message,
+                                   ngx_http_cqrs_command_published, ctx);
 
     return ctx->op ? NGX_OK : NGX_HTTP_INTERNAL_SERVER_ERROR;
 }
@@ -450,9 +477,11 @@ static ngx_int_t
 ngx_http_cqrs_command_answer(ngx_http_request_t *r,
     ngx_http_cqrs_command_ctx_t *ctx, ngx_cqrs_amqp_status_e status)
 {
-    ngx_str_t  *id;
+    ngx_str_t                         *id;
+    ngx_http_cqrs_command_loc_conf_t  *conf;
 
     id = &ctx->command.id;
+    conf = ngx_http_get_module_loc_conf(r, ngx_http_cqrs_command_module);
 
     ctx->wait_time = ngx_current_msec - ctx->wait.begun;
 
@@ -471,7 +500,7 @@ ngx_http_cqrs_command_answer(ngx_http_request_t *r,
         ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
                       "command %V: no queue takes it", id);
 
-        return ngx_http_cqrs_problem(r, NGX_HTTP_SERVICE_UNAVAILABLE,
+        return ngx_http_cqrs_problem(r, conf->unroutable,
                                      "no-consumer-queue",
                                      "nobody takes this command now");
 
@@ -663,6 +692,8 @@ ngx_http_cqrs_command_create_loc_conf(ngx_conf_t *cf)
     }
 
     conf->partitions = NGX_CONF_UNSET;
+    conf->confirm = NGX_CONF_UNSET;
+    conf->unroutable = NGX_CONF_UNSET_UINT;
 
     return conf;
 }
@@ -680,6 +711,10 @@ ngx_http_cqrs_command_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     if (conf->partitions == NGX_CONF_UNSET) {
         conf->partitions = prev->partitions;
     }
+
+    ngx_conf_merge_value(conf->confirm, prev->confirm, 1);
+    ngx_conf_merge_uint_value(conf->unroutable, prev->unroutable,
+                              NGX_HTTP_SERVICE_UNAVAILABLE);
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
 

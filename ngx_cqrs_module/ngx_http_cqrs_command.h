@@ -29,6 +29,8 @@ typedef struct {
     ngx_msec_t                       wait;     /* for outcomes, at most */
     ngx_uint_t                       optional; /* the body is */
     ngx_int_t                        partitions;
+    ngx_flag_t                       confirm;
+    ngx_uint_t                       unroutable;   /* status */
     ngx_cqrs_partitions_t           *learned;  /* where no number is given */
 } ngx_http_cqrs_command_loc_conf_t;
 

@@ -204,10 +204,17 @@ ngx_http_cqrs_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 {
     ngx_http_cqrs_loc_conf_t  *prev = parent;
     ngx_http_cqrs_loc_conf_t  *conf = child;
+    ngx_http_core_loc_conf_t  *clcf;
 
     ngx_conf_merge_ptr_value(conf->postgres, prev->postgres, NULL);
     ngx_conf_merge_ptr_value(conf->rabbitmq, prev->rabbitmq, NULL);
     ngx_conf_merge_ptr_value(conf->redis, prev->redis, NULL);
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    if (conf->rabbitmq && clcf->resolver->connections.nelts) {
+        ngx_cqrs_amqp_set_resolver(conf->rabbitmq, clcf->resolver);
+    }
 
     return NGX_CONF_OK;
 }

@@ -6,6 +6,7 @@
 use strict;
 use warnings;
 
+use File::Temp qw(tempdir);
 use JSON::PP;
 use Test::More;
 use Time::HiRes qw(time);
@@ -24,6 +25,13 @@ sub declare_topology {
     $vhost->declare_queue('cqrs.commands.0', arguments => { 'x-queue-type' => 'quorum' });
     $vhost->bind('cqrs.commands.0', 'cqrs.commands', '#.0');
 }
+
+my $dir         = tempdir(CLEANUP => 1);
+my $certificate = "$dir/broker.crt";
+chmod 0755, $dir;
+system('sh', '-c', 'cd "$1" && openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost'
+    . ' -addext subjectAltName=DNS:localhost -keyout broker.key -out broker.crt 2>/dev/null'
+    . ' && chmod 644 broker.key', 'sh', $dir) == 0 or die 'openssl';
 
 my $nginx = Cqrs::Nginx->new(http => <<"END");
     cqrs_rabbitmq    @{[ $vhost->url ]} timeout=1500ms heartbeat=2s;
@@ -47,6 +55,50 @@ my $nginx = Cqrs::Nginx->new(http => <<"END");
             cqrs_command     deposit stream=account-1;
         }
 
+        location /nowhere/ {
+            cqrs_command_unroutable  404;
+            cqrs_command             nowhere stream=account-1;
+        }
+
+        location /at-once/ {
+            cqrs_command_confirm  off;
+            cqrs_command          deposit stream=account-1;
+        }
+
+        location /at-once-few/ {
+            cqrs_rabbitmq         @{[ $vhost->url ]} max_unconfirmed=3;
+            cqrs_command_confirm  off;
+            cqrs_command          deposit stream=account-1;
+        }
+
+        location /tls/ {
+            cqrs_rabbitmq    amqps://localhost:%PORT2%/@{[ $vhost->name ]}
+                             ssl_trusted_certificate=$certificate;
+            cqrs_command     deposit stream=account-1;
+        }
+
+        location /tls-stranger/ {
+            cqrs_rabbitmq    amqps://localhost:%PORT2%/@{[ $vhost->name ]};
+            cqrs_command     deposit stream=account-1;
+        }
+
+        location /tls-other-name/ {
+            cqrs_rabbitmq    amqps://127.0.0.1:%PORT2%/@{[ $vhost->name ]}
+                             ssl_trusted_certificate=$certificate;
+            cqrs_command     deposit stream=account-1;
+        }
+
+        location /tls-named/ {
+            cqrs_rabbitmq    amqps://127.0.0.1:%PORT2%/@{[ $vhost->name ]} ssl_name=localhost
+                             ssl_trusted_certificate=$certificate;
+            cqrs_command     deposit stream=account-1;
+        }
+
+        location /tls-unverified/ {
+            cqrs_rabbitmq    amqps://127.0.0.1:%PORT2%/@{[ $vhost->name ]} ssl_verify=off;
+            cqrs_command     deposit stream=account-1;
+        }
+
         location /few/ {
             cqrs_rabbitmq    @{[ $vhost->url ]} max_unconfirmed=3 timeout=800ms;
             cqrs_command     deposit stream=account-1;
@@ -57,6 +109,7 @@ my $nginx = Cqrs::Nginx->new(http => <<"END");
         }
     }
 END
+$services->listen_tls($nginx->port(2), $certificate, "$dir/broker.key");
 $nginx->start;
 
 my $http = Cqrs::Http->new($nginx->port);
@@ -109,6 +162,40 @@ subtest 'there is no exchange yet' => sub {
 
     declare_topology();
     is(send_to('/')->{status}, 202, 'accepted as soon as there is a queue');
+};
+
+
+subtest 'a command that nobody takes can be a 404' => sub {
+    my $answer = send_to('/nowhere/');
+    is($answer->{status}, 202, 'as long as somebody takes it');
+
+    $vhost->delete_queue('cqrs.commands.0');
+    $answer = send_to('/nowhere/');
+    is($answer->{status}, 404, 'where the location says so');
+    is($answer->{kind}, 'no-consumer-queue', 'with the same words');
+    ok(!$answer->{headers}{'retry-after'}, 'and no Retry-After');
+    declare_topology();
+};
+
+
+subtest 'a queue that is full' => sub {
+    $vhost->declare_queue('full', arguments => { 'x-max-length' => 0, 'x-overflow' => 'reject-publish' });
+    $vhost->bind('full', 'cqrs.commands', 'deposit.0');
+    refused_with('not-accepted', '/', 1);
+    $vhost->delete_queue('full');
+    is(send_to('/')->{status}, 202, 'accepted when it is gone');
+};
+
+
+subtest 'TLS' => sub {
+    accepted_again('/tls/');
+    accepted_again('/tls-named/');
+    accepted_again('/tls-unverified/');
+
+    refused_with('broker-unavailable', '/tls-stranger/', 2);
+    $nginx->wait_log(qr/no connection, self.signed certificate/);
+    refused_with('broker-unavailable', '/tls-other-name/', 2);
+    $nginx->wait_log(qr/no connection, the broker's certificate is for another name/);
 };
 
 
@@ -188,6 +275,8 @@ subtest 'more than max_unconfirmed' => sub {
 
 
 subtest 'the broker is silent' => sub {
+    my $silent = qr/connection lost, the broker was silent for two heartbeats/;
+    my $before = () = $nginx->log =~ /$silent/g;
     $services->pause('rabbitmq');
 
     my $answer = refused_with('not-confirmed', '/', 2);
@@ -195,7 +284,7 @@ subtest 'the broker is silent' => sub {
     like($answer->{body}, qr/may still be executed/, 'and what may be');
 
     # Twice the heartbeat of 2 s later it is given up.
-    $nginx->wait_log(qr/connection lost, the broker was silent for two heartbeats/, 8);
+    wait_until { my @now = $nginx->log =~ /$silent/g; @now > $before } 20, 'it to be given up';
     refused_with('broker-unavailable', '/', 2);
 
     $services->resume('rabbitmq');
@@ -226,8 +315,33 @@ subtest 'the broker is stopped and comes back' => sub {
     wait_until { send_to('/')->{kind} eq 'broker-unavailable' } 5, 'it to be known';
     refused_with('broker-unavailable', '/', 0.2);
 
+    my @kept = map { send_to('/at-once/') } 1 .. 20;
+    is(scalar(grep { $_->{status} == 202 } @kept), 20,
+        'without confirm it is answered 202, and kept');
+    is(send_to('/at-once-few/')->{status}, 202, 'as many') for 1 .. 3;
+    refused_with('too-many-commands', '/at-once-few/', 0.2);
+
     $services->start('rabbitmq');
     accepted_again('/');
+
+    my (%queued, @waiting);
+    wait_until {
+        $queued{ $_->{properties}{message_id} }++ for $vhost->get('cqrs.commands.0', 1000);
+        @waiting = grep { !$queued{ $_->{headers}{'command-id'} } } @kept;
+        !@waiting;
+    } 20, 'what was kept to be in its queue';
+    pass('and sent when the broker is back');
+    is(scalar(grep { $_ > 1 } values %queued), 0, 'once');
+};
+
+
+subtest 'a kept command that nobody takes is told to the log' => sub {
+    is(send_to('/at-once/')->{status}, 202, 'one that is taken');
+    $vhost->delete_queue('cqrs.commands.0');
+    my $answer = send_to('/at-once/');
+    is($answer->{status}, 202, 'one that is not');
+    $nginx->wait_log(qr/\[error\].*message $answer->{headers}{'command-id'} was answered, and given up: no queue takes it/);
+    declare_topology();
 };
 
 
@@ -236,10 +350,13 @@ subtest 'the broker is killed' => sub {
     $nginx->wait_log(qr/connection lost, /);
     wait_until { send_to('/')->{kind} eq 'broker-unavailable' } 5, 'it to be known';
 
-    # A worker that is told to leave does not wait for a broker.
-    my $begun = time;
+    # A worker that is told to leave does not wait for a broker, and says what
+    # it takes along.
+    my $answer = send_to('/at-once/');
+    is($answer->{status}, 202, 'without confirm a command is kept');
     $nginx->stop;
-    cmp_ok(time - $begun, '<', 3, 'nginx stops without it');
+    like($nginx->log, qr/\[error\].*message $answer->{headers}{'command-id'} was answered, and given up: it was not confirmed/,
+        'nginx stops without the broker, and tells');
 };
 
 done_testing;

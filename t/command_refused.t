@@ -334,11 +334,11 @@ cqrs_rabbitmq timeout=1s;
 
 === TEST 38: a broker of another kind
 --- http_config
-cqrs_rabbitmq amqps://user:T0psecret@127.0.0.1/;
+cqrs_rabbitmq stomp://user:T0psecret@127.0.0.1/;
 --- config
 --- must_die
 --- error_log
-"cqrs_rabbitmq" takes URLs that begin with "amqp://"
+"cqrs_rabbitmq" takes URLs that begin with "amqp://" or "amqps://"
 --- no_error_log
 T0psecret
 
@@ -453,3 +453,29 @@ Content-Type: multipart/form-data; boundary=x
 POST /deposit/account-1
 {}
 --- error_code: 415
+
+
+=== TEST 51: TLS with certificates that are not there
+--- http_config
+cqrs_rabbitmq amqps://127.0.0.1/ ssl_trusted_certificate=/nowhere/ca.crt;
+--- config
+--- must_die
+--- error_log
+"/nowhere/ca.crt"
+
+
+=== TEST 52: TLS with a flag that is none
+--- http_config
+cqrs_rabbitmq amqps://127.0.0.1/ ssl_verify=perhaps;
+--- config
+--- must_die
+--- error_log
+invalid "ssl_verify=perhaps" in "cqrs_rabbitmq"
+
+
+=== TEST 53: a command that nobody takes is nothing else
+--- config
+location /x { cqrs_command deposit stream=a; cqrs_command_unroutable 500; }
+--- must_die
+--- error_log
+invalid value "500"

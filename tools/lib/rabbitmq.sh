@@ -146,6 +146,14 @@ rabbitmq_calm() {
         set_vm_memory_high_watermark 0.4
 }
 
+rabbitmq_tls() {
+    rabbitmq_run /usr/lib/rabbitmq/bin/rabbitmqctl -q eval "
+        {ok, _} = application:ensure_all_started(ssl),
+        rabbit_networking:start_ssl_listener({\"127.0.0.1\", $CQRS_TLS_PORT},
+            [{certfile, \"$CQRS_TLS_CERTIFICATE\"},
+             {keyfile, \"$CQRS_TLS_KEY\"}], 2)."
+}
+
 rabbitmq_resume() {
     local pid
 

@@ -59,6 +59,7 @@ sub nginx_config {
 
     my $reader = $self->{database}->conninfo('cqrs_reader');
     my $rabbitmq = $self->{vhost}->url;
+    $rabbitmq = $self->{proxy}->url($rabbitmq) if $self->{proxy};
     my $redis = $self->{redis}->url;
 
     return <<"CONFIG";

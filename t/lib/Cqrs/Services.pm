@@ -86,6 +86,14 @@ sub resume { my $self = shift; _tool('resume', $self->{dir}, @_) }
 sub alarm  { my $self = shift; _tool('alarm',  $self->{dir}, @_) }
 sub calm   { my $self = shift; _tool('calm',   $self->{dir}, @_) }
 
+# RabbitMQ listens on one more port, until it is stopped.
+sub listen_tls {
+    my ($self, $port, $certificate, $key) = @_;
+
+    local @ENV{qw(CQRS_TLS_PORT CQRS_TLS_CERTIFICATE CQRS_TLS_KEY)} = ($port, $certificate, $key);
+    _tool('tls', $self->{dir}, 'rabbitmq');
+}
+
 # Stops private servers for good and deletes their data.
 sub stop_all {
     my ($self) = @_;
