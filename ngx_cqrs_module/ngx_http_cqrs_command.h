@@ -22,6 +22,11 @@
 
 
 typedef struct {
+    ngx_array_t                      learned;  /* of ngx_cqrs_partitions_t * */
+} ngx_http_cqrs_command_main_conf_t;
+
+
+typedef struct {
     ngx_http_complex_value_t        *type;
     ngx_http_complex_value_t        *stream;
     ngx_uint_t                       methods;
@@ -59,7 +64,11 @@ extern ngx_module_t  ngx_http_cqrs_command_module;
 
 ngx_int_t ngx_http_cqrs_command_handler(ngx_http_request_t *r);
 
-/* In ngx_http_cqrs_command_conf.c: the directive cqrs_command. */
+/* In ngx_http_cqrs_command_conf.c. */
+void *ngx_http_cqrs_command_create_main_conf(ngx_conf_t *cf);
+void *ngx_http_cqrs_command_create_loc_conf(ngx_conf_t *cf);
+char *ngx_http_cqrs_command_merge_loc_conf(ngx_conf_t *cf, void *parent,
+    void *child);
 char *ngx_http_cqrs_command_set(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 

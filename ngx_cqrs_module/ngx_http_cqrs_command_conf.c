@@ -3,9 +3,14 @@
  * Copyright (C) The ngx_cqrs authors
  */
 
-/* Reads the directive cqrs_command. */
+/* Reads the directive cqrs_command, and merges what locations say. */
 
+#include "ngx_http_cqrs_module.h"
 #include "ngx_http_cqrs_command.h"
+#include "ngx_http_cqrs_jwt.h"
+
+
+#define NGX_HTTP_CQRS_COMMAND_WAIT  30000
 
 
 static ngx_int_t ngx_http_cqrs_command_parameter(ngx_str_t *arg,
@@ -18,6 +23,8 @@ static char *ngx_http_cqrs_command_set_wait(ngx_conf_t *cf,
     ngx_http_cqrs_command_loc_conf_t *conf, ngx_str_t *value);
 static char *ngx_http_cqrs_command_set_body(ngx_conf_t *cf,
     ngx_http_cqrs_command_loc_conf_t *conf, ngx_str_t *value);
+static char *ngx_http_cqrs_command_learn(ngx_conf_t *cf,
+    ngx_http_cqrs_command_loc_conf_t *conf, ngx_cqrs_pg_t *pg);
 
 
 static ngx_conf_bitmask_t  ngx_http_cqrs_command_methods[] = {
@@ -236,4 +243,159 @@ ngx_http_cqrs_command_set_body(ngx_conf_t *cf,
                        "invalid body \"%V\", it is required or optional",
                        value);
     return NGX_CONF_ERROR;
+}
+
+
+void *
+ngx_http_cqrs_command_create_main_conf(ngx_conf_t *cf)
+{
+    ngx_http_cqrs_command_main_conf_t  *mcf;
+
+    mcf = ngx_palloc(cf->pool, sizeof(ngx_http_cqrs_command_main_conf_t));
+    if (mcf == NULL) {
+        return NULL;
+    }
+
+    if (ngx_array_init(&mcf->learned, cf->pool, 1,
+                       sizeof(ngx_cqrs_partitions_t *))
+        != NGX_OK)
+    {
+        return NULL;
+    }
+
+    return mcf;
+}
+
+
+void *
+ngx_http_cqrs_command_create_loc_conf(ngx_conf_t *cf)
+{
+    ngx_http_cqrs_command_loc_conf_t  *conf;
+
+    conf = ngx_pcalloc(cf->pool, sizeof(ngx_http_cqrs_command_loc_conf_t));
+    if (conf == NULL) {
+        return NULL;
+    }
+
+    conf->partitions = NGX_CONF_UNSET;
+    conf->confirm = NGX_CONF_UNSET;
+    conf->unroutable = NGX_CONF_UNSET_UINT;
+
+    return conf;
+}
+
+
+char *
+ngx_http_cqrs_command_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
+{
+    ngx_http_cqrs_command_loc_conf_t *prev = parent;
+    ngx_http_cqrs_command_loc_conf_t *conf = child;
+
+    ngx_http_core_loc_conf_t  *clcf;
+    ngx_http_cqrs_loc_conf_t  *backends;
+
+    if (conf->partitions == NGX_CONF_UNSET) {
+        conf->partitions = prev->partitions;
+    }
+
+    ngx_conf_merge_value(conf->confirm, prev->confirm, 1);
+    ngx_conf_merge_uint_value(conf->unroutable, prev->unroutable,
+                              NGX_HTTP_SERVICE_UNAVAILABLE);
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    /* an "if" inside of the location keeps its handler */
+
+    if (conf->type == NULL && (clcf->noname || clcf->lmt_excpt)) {
+        conf->type = prev->type;
+        conf->stream = prev->stream;
+        conf->methods = prev->methods;
+        conf->allow = prev->allow;
+        conf->wait = prev->wait;
+        conf->optional = prev->optional;
+    }
+
+    if (conf->type == NULL) {
+        return NGX_CONF_OK;
+    }
+
+    backends = ngx_http_conf_get_module_loc_conf(cf, ngx_http_cqrs_module);
+
+    if (backends->rabbitmq == NULL) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"cqrs_command\" needs \"cqrs_rabbitmq\" "
+                           "in location \"%V\" or around it", &clcf->name);
+        return NGX_CONF_ERROR;
+    }
+
+    if (ngx_http_cqrs_jwt_check_conf(cf) != NGX_CONF_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    if (backends->redis == NULL) {
+
+        if (conf->wait != NGX_CONF_UNSET_MSEC && conf->wait != 0) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "\"cqrs_command\" with wait= needs "
+                               "\"cqrs_redis\" in location \"%V\" "
+                               "or around it", &clcf->name);
+            return NGX_CONF_ERROR;
+        }
+
+        conf->wait = 0;
+
+    } else if (conf->wait == NGX_CONF_UNSET_MSEC) {
+        conf->wait = NGX_HTTP_CQRS_COMMAND_WAIT;
+    }
+
+    if (conf->partitions != NGX_CONF_UNSET) {
+        return NGX_CONF_OK;
+    }
+
+    if (backends->postgres == NULL) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"cqrs_command\" needs \"cqrs_partitions\", or "
+                           "\"cqrs_postgres\" to ask for their number, "
+                           "in location \"%V\" or around it", &clcf->name);
+        return NGX_CONF_ERROR;
+    }
+
+    return ngx_http_cqrs_command_learn(cf, conf, backends->postgres);
+}
+
+
+/* Locations with the same store ask it once. */
+
+static char *
+ngx_http_cqrs_command_learn(ngx_conf_t *cf,
+    ngx_http_cqrs_command_loc_conf_t *conf, ngx_cqrs_pg_t *pg)
+{
+    ngx_uint_t                          i;
+    ngx_cqrs_partitions_t             **learned;
+    ngx_http_cqrs_command_main_conf_t  *mcf;
+
+    mcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_cqrs_command_module);
+
+    learned = mcf->learned.elts;
+
+    for (i = 0; i < mcf->learned.nelts; i++) {
+        if (ngx_cqrs_partitions_store(learned[i]) == pg) {
+            conf->learned = learned[i];
+            return NGX_CONF_OK;
+        }
+    }
+
+    learned = ngx_array_push(&mcf->learned);
+    if (learned == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    *learned = ngx_cqrs_partitions_create(cf, pg);
+    if (*learned == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    conf->learned = *learned;
+
+    return NGX_CONF_OK;
 }
