@@ -67,6 +67,9 @@ sub start {
     my $child = fork // die "fork: $!";
     if ($child == 0) {
         setpgrp;
+
+        # a shell can't trap what was ignored before it, as for a test in the background
+        $SIG{$_} = 'DEFAULT' for qw(INT TERM HUP);
         open STDIN,  '<', '/dev/null';
         open STDOUT, '>', $file;
         open STDERR, '>&', \*STDOUT;
