@@ -20,11 +20,12 @@ create or replace function cqrs.append_decided(partition integer, epoch bigint,
 as $$
 #variable_conflict use_column
 declare
-    at      timestamptz;
-    said_at text;
-    last    bigint;
-    events  cqrs.event[];
-    bodies  text[];
+    partitions constant bigint := (select count(*) from cqrs.partitions);
+    at         timestamptz;
+    said_at    text;
+    last       bigint;
+    events     cqrs.event[];
+    bodies     text[];
 begin
     perform cqrs.own_partition(append_decided.partition, append_decided.epoch);
 
@@ -33,7 +34,8 @@ begin
                     left join lateral cqrs.stream_head(h.stream) as s on true
                     left join cqrs.categories as c on c.category = cqrs.category_of(h.stream)
                    where coalesce(s.version, 0) <> h.base or coalesce(s.folded, 0) <> h.base
-                      or c.category is null or c.decide is not null)
+                      or c.category is null or c.decide is not null
+                      or cqrs.stream_number(h.stream) % partitions <> append_decided.partition)
        or exists (select from unnest(names) as h (stream) join cqrs.parked as p on p.stream = h.stream)
     then
         return query select 0, 'stale', false, null::bigint, null, null;
