@@ -4,12 +4,13 @@
  */
 
 /*
- * A read request in PostgREST's language: from the text of a URL to a tree,
- * and from the tree to SQL.
+ * A read request in PostgREST's language, as a tree: what is asked of the
+ * relation or the function that the path names, and of everything that is
+ * embedded in it.  cqrs_query_parse.h makes it from a URL, cqrs_query_plan.h
+ * makes SQL from it.
  *
- * Nothing of the request becomes SQL text: values are parameters, and the
- * names of relations and columns are the catalogue's own, found by what the
- * request says.  Aliases alone are the request's, quoted.
+ * Texts are the request's own words, decoded, in an arena, and a NUL follows
+ * each of them.  A cqrs_str_t whose data is NULL is absent.
  */
 
 #ifndef CQRS_QUERY_H
@@ -17,127 +18,221 @@
 
 
 #include "cqrs_arena.h"
-#include "cqrs_catalog.h"
 
 #include <stdint.h>
 
 
-#define CQRS_QUERY_ITEMS_MAX    1000
-#define CQRS_QUERY_FILTERS_MAX  200
-#define CQRS_QUERY_ORDERS_MAX   100
-#define CQRS_QUERY_NAME_MAX     255
+#define CQRS_QUERY_DEPTH_MAX    32       /* of embeds, and of brackets */
+#define CQRS_QUERY_ITEMS_MAX    1000     /* of select, in the whole request */
+#define CQRS_QUERY_FILTERS_MAX  500      /* in the whole request */
+#define CQRS_QUERY_ORDERS_MAX   100      /* in the whole request */
+#define CQRS_QUERY_STEPS_MAX    100      /* of one JSON path */
+#define CQRS_QUERY_NAME_MAX     255      /* bytes */
 
 
-/* Why there is no answer, as PostgREST tells it; data NULL is null. */
+/* Why there is no answer, as PostgREST tells it. */
 typedef struct {
-    unsigned             status;     /* of HTTP */
+    unsigned             status;         /* of HTTP */
     const char          *code;
     cqrs_str_t           message;
-    cqrs_str_t           details;
+    cqrs_str_t           details;        /* a text, or JSON if details_json */
     cqrs_str_t           hint;
-    int                  stale;      /* a newer catalogue may know better */
+    int                  details_json;
+    int                  stale;          /* a newer catalogue may know better */
 } cqrs_query_error_t;
 
 
-typedef enum {
-    CQRS_QUERY_BINARY = 0,           /* column <sql> $n */
-    CQRS_QUERY_PATTERN,              /* the same, and * in the value means % */
-    CQRS_QUERY_LIST,                 /* column = any ($n), an array */
-    CQRS_QUERY_IS                    /* column is null... */
-} cqrs_query_op_e;
-
-
-typedef struct {
-    cqrs_str_t           name;       /* in the request */
-    const char          *sql;
-    cqrs_query_op_e      kind;
-} cqrs_query_op_t;
-
-
+typedef struct cqrs_query_step_s    cqrs_query_step_t;
 typedef struct cqrs_query_value_s   cqrs_query_value_t;
 typedef struct cqrs_query_item_s    cqrs_query_item_t;
 typedef struct cqrs_query_filter_s  cqrs_query_filter_t;
+typedef struct cqrs_query_logic_s   cqrs_query_logic_t;
 typedef struct cqrs_query_order_s   cqrs_query_order_t;
+typedef struct cqrs_query_node_s    cqrs_query_node_t;
+typedef struct cqrs_query_pair_s    cqrs_query_pair_t;
+typedef struct cqrs_query_embed_s   cqrs_query_embed_t;    /* the plan's */
 
 
-struct cqrs_query_value_s {
-    cqrs_str_t           text;       /* a NUL follows */
-    cqrs_query_value_t  *next;
+/* One arrow of data->a->0->>b. */
+struct cqrs_query_step_s {
+    int                  text;           /* ->> */
+    int                  index;          /* the key is a number, -1 from end */
+    cqrs_str_t           key;
+    cqrs_query_step_t   *next;
 };
 
 
+typedef struct {
+    cqrs_str_t           name;
+    cqrs_query_step_t   *path;           /* NULL: the column itself */
+} cqrs_query_field_t;
+
+
+typedef enum {
+    CQRS_QUERY_NO_AGGREGATE = 0,
+    CQRS_QUERY_SUM,
+    CQRS_QUERY_AVG,
+    CQRS_QUERY_COUNT,
+    CQRS_QUERY_MAX,
+    CQRS_QUERY_MIN
+} cqrs_query_aggregate_e;
+
+
+/* One term of select that is no embed. */
 struct cqrs_query_item_s {
-    cqrs_str_t           column;     /* data NULL: all of them */
-    cqrs_str_t           alias;      /* data NULL: none */
-    cqrs_query_item_t   *next;
+    int                      star;       /* all columns, or count() */
+    cqrs_query_field_t       field;      /* unless star */
+    cqrs_str_t               cast;       /* before the aggregate */
+    cqrs_query_aggregate_e   aggregate;
+    cqrs_str_t               aggregate_cast;
+    cqrs_str_t               alias;
+    cqrs_query_item_t       *next;
+};
+
+
+typedef enum {
+    CQRS_QUERY_EQ = 0,
+    CQRS_QUERY_NEQ,
+    CQRS_QUERY_GT,
+    CQRS_QUERY_GTE,
+    CQRS_QUERY_LT,
+    CQRS_QUERY_LTE,
+    CQRS_QUERY_LIKE,                     /* * in the value is % already */
+    CQRS_QUERY_ILIKE,                    /* the same */
+    CQRS_QUERY_MATCH,
+    CQRS_QUERY_IMATCH,
+    CQRS_QUERY_IN,                       /* any number of values */
+    CQRS_QUERY_IS,                       /* no value but filter->is */
+    CQRS_QUERY_ISDISTINCT,
+    CQRS_QUERY_FTS,
+    CQRS_QUERY_PLFTS,
+    CQRS_QUERY_PHFTS,
+    CQRS_QUERY_WFTS,
+    CQRS_QUERY_CS,
+    CQRS_QUERY_CD,
+    CQRS_QUERY_OV,
+    CQRS_QUERY_SL,
+    CQRS_QUERY_SR,
+    CQRS_QUERY_NXR,
+    CQRS_QUERY_NXL,
+    CQRS_QUERY_ADJ
+} cqrs_query_op_e;
+
+
+typedef enum {
+    CQRS_QUERY_NO_QUANTIFIER = 0,
+    CQRS_QUERY_ANY,
+    CQRS_QUERY_ALL
+} cqrs_query_quantifier_e;
+
+
+typedef enum {
+    CQRS_QUERY_IS_NULL = 0,
+    CQRS_QUERY_IS_NOT_NULL,
+    CQRS_QUERY_IS_TRUE,
+    CQRS_QUERY_IS_FALSE,
+    CQRS_QUERY_IS_UNKNOWN
+} cqrs_query_is_e;
+
+
+struct cqrs_query_value_s {
+    cqrs_str_t               text;
+    cqrs_query_value_t      *next;
 };
 
 
 struct cqrs_query_filter_s {
-    cqrs_str_t              column;
-    int                     negated;
-    const cqrs_query_op_t  *op;
-    cqrs_query_value_t     *values;  /* one; LIST: any number; IS: none */
-    const char             *is;      /* IS: SQL */
-    cqrs_query_filter_t    *next;
+    cqrs_query_field_t       field;
+    int                      negated;
+    cqrs_query_op_e          op;
+    cqrs_query_quantifier_e  quantifier;
+    cqrs_str_t               language;   /* of fts(language), or absent */
+    cqrs_query_is_e          is;
+    cqrs_query_value_t      *values;     /* one; IN: any number; IS: none */
 };
+
+
+typedef enum {
+    CQRS_QUERY_FILTER = 0,
+    CQRS_QUERY_AND,
+    CQRS_QUERY_OR
+} cqrs_query_logic_e;
+
+
+struct cqrs_query_logic_s {
+    cqrs_query_logic_e       kind;
+    cqrs_query_filter_t      filter;     /* FILTER */
+    int                      negated;    /* AND, OR */
+    cqrs_query_logic_t      *children;   /* AND, OR: one or more */
+    cqrs_query_logic_t      *next;
+};
+
+
+typedef enum {
+    CQRS_QUERY_DEFAULT = 0,              /* not said */
+    CQRS_QUERY_ASC,
+    CQRS_QUERY_DESC
+} cqrs_query_direction_e;
+
+
+typedef enum {
+    CQRS_QUERY_NULLS_DEFAULT = 0,
+    CQRS_QUERY_NULLS_FIRST,
+    CQRS_QUERY_NULLS_LAST
+} cqrs_query_nulls_e;
 
 
 struct cqrs_query_order_s {
-    cqrs_str_t           column;
-    const char          *direction;  /* SQL, "" where not said */
-    const char          *nulls;
-    cqrs_query_order_t  *next;
+    cqrs_str_t               relation;   /* embedded, or absent */
+    cqrs_query_field_t       field;
+    cqrs_query_direction_e   direction;
+    cqrs_query_nulls_e       nulls;
+    cqrs_query_order_t      *next;
 };
 
 
-/* What is asked of one relation. */
+typedef enum {
+    CQRS_QUERY_JOIN_DEFAULT = 0,
+    CQRS_QUERY_JOIN_LEFT,
+    CQRS_QUERY_JOIN_INNER
+} cqrs_query_join_e;
+
+
+/* What is asked of one relation; the root's name is absent. */
+struct cqrs_query_node_s {
+    cqrs_str_t               name;
+    cqrs_str_t               alias;
+    cqrs_str_t               hint;
+    cqrs_query_join_e        join;
+    int                      spread;
+    int                      legacy;     /* was meant by its name, not alias */
+
+    cqrs_query_item_t       *items;      /* NULL: none, "clients()" */
+    cqrs_query_node_t       *children;   /* embeds and spreads, in order */
+    cqrs_query_logic_t      *logic;      /* all must hold */
+    cqrs_query_order_t      *orders;
+    int64_t                  limit;      /* -1: none */
+    int64_t                  offset;     /* 0: none */
+
+    cqrs_query_embed_t      *embed;      /* NULL until it is planned */
+    cqrs_query_node_t       *next;
+};
+
+
+/* key=value, decoded. */
+struct cqrs_query_pair_s {
+    cqrs_str_t               key;
+    cqrs_str_t               value;
+    cqrs_query_pair_t       *next;
+};
+
+
 typedef struct {
-    cqrs_query_item_t    *items;     /* NULL: all columns */
-    cqrs_query_filter_t  *filters;   /* all must hold */
-    cqrs_query_order_t   *orders;
-    int64_t               limit;     /* -1: none */
-    int64_t               offset;
+    cqrs_query_node_t        root;       /* items: at least a star */
+    cqrs_query_pair_t       *arguments;  /* of a function, as they came */
+    cqrs_str_t               canonical;  /* the pairs sorted by key, encoded */
 } cqrs_query_t;
 
-
-typedef struct {
-    int                  head;       /* the rows are counted, not returned */
-    int64_t              max_rows;   /* -1: none */
-} cqrs_query_options_t;
-
-
-/*
- * One row, two columns: the number of rows, and the rows as a JSON array.
- * All parameters are text.
- */
-typedef struct {
-    cqrs_str_t           text;       /* a NUL follows */
-    size_t               nparams;
-    const char         **params;
-} cqrs_query_sql_t;
-
-
-/*
- * Reads the query string of a URL, as it came.  All memory is the arena's; the
- * query may point into the text.  Returns 0, or -1 with the error filled in.
- */
-int cqrs_query_parse(cqrs_query_t *query, cqrs_arena_t *arena,
-    const char *args, size_t len, cqrs_query_error_t *error);
-
-/*
- * Writes the SQL.  Requests that differ in values alone have the same text.
- * Returns 0, or -1 with the error filled in.
- */
-int cqrs_query_generate(cqrs_query_sql_t *sql, const cqrs_query_t *query,
-    const cqrs_catalog_t *catalog, const cqrs_relation_t *relation,
-    const cqrs_query_options_t *options, cqrs_arena_t *arena,
-    cqrs_query_error_t *error);
-
-/* Fills in the error for a relation that the catalogue lacks. */
-void cqrs_query_no_relation(cqrs_query_error_t *error,
-    const cqrs_catalog_t *catalog, const cqrs_str_t *schema,
-    const cqrs_str_t *name, cqrs_arena_t *arena);
 
 /* Fills in an error; code and message must be constants. */
 void cqrs_query_refuse(cqrs_query_error_t *error, unsigned status,
