@@ -1,0 +1,659 @@
+-- A shop to be read by cqrs_query: every kind of relation, relationship,
+-- function and type that a request may meet.  Small, and the same each time.
+--
+--   shop    exposed, the first
+--   other   exposed, the second: a name of shop's means something else here
+--   extra   on the search path, not exposed
+--   hidden  neither; base tables of what shop shows as views
+--
+-- web_authenticator logs in and becomes web_anonymous, web_customer or
+-- web_clerk.
+
+do $$
+declare
+    name text;
+begin
+    foreach name in array array['web_anonymous', 'web_customer', 'web_clerk',
+                                'web_authenticator']
+    loop
+        begin
+            execute format('create role %I', name);
+        exception when duplicate_object or unique_violation then null;
+        end;
+    end loop;
+
+    -- two databases may be made at the same time
+    begin
+        alter role web_authenticator login noinherit;
+        grant web_anonymous, web_customer, web_clerk to web_authenticator;
+    exception when internal_error or unique_violation then null;
+    end;
+end $$;
+
+create schema shop;
+create schema other;
+create schema extra;
+create schema hidden;
+
+comment on schema shop is
+'The shop
+What it sells, and to whom.';
+
+
+-- Types: an enum, a composite, and domains with representations of their own.
+
+create type shop.order_status as enum ('new', 'paid', 'sent', 'returned');
+create type shop.size as (width integer, height integer);
+
+create domain shop.email as text check (value like '%@%');
+create domain shop.private_email as shop.email;
+create domain shop.short as varchar(20) not null;
+
+create domain shop.colour as integer;                -- #00ff00
+create domain shop.moment as timestamptz;            -- seconds since 1970
+create domain extra.sku as text;                     -- SKU-1
+
+create function shop.colour_json(colour shop.colour) returns json
+    language sql immutable
+    as $$ select to_json('#' || lpad(upper(to_hex($1)), 6, '0')) $$;
+create function shop.colour_read(value text) returns shop.colour
+    language sql immutable
+    as $$ select (('x' || lpad(replace($1, '#', ''), 8, '0'))::bit(32)::integer)::shop.colour $$;
+create function shop.moment_json(moment shop.moment) returns json
+    language sql immutable
+    as $$ select to_json(extract(epoch from $1)::bigint) $$;
+create function extra.sku_read(value text) returns extra.sku
+    language sql immutable
+    as $$ select upper($1)::extra.sku $$;
+
+set client_min_messages = error;          -- "cast will be ignored"
+create cast (shop.colour as json) with function shop.colour_json(shop.colour) as implicit;
+create cast (text as shop.colour) with function shop.colour_read(text) as implicit;
+create cast (shop.moment as json) with function shop.moment_json(shop.moment) as implicit;
+create cast (text as extra.sku) with function extra.sku_read(text) as implicit;
+set client_min_messages = warning;
+
+
+-- Many to one, and within one table.
+
+create table shop.countries (
+    code  char(2)  primary key,
+    name  text     not null
+);
+
+create table shop.customers (
+    id        integer     primary key,
+    name      text        not null,
+    email     shop.private_email,
+    country   char(2)     references shop.countries,
+    referrer  integer     references shop.customers,
+    born      date,
+    rating    numeric(3, 1),
+    active    boolean     default true,
+    joined    timestamptz not null default '2024-01-01 00:00:00+00'
+);
+
+comment on table shop.customers is
+'Who buys
+People and companies, once each.';
+comment on column shop.customers.referrer is 'Who brought them here';
+
+create table shop.categories (
+    id      integer  primary key,
+    name    text     not null unique,
+    parent  integer  references shop.categories
+);
+
+
+-- One to one: the key is the primary key, or unique.
+
+create table shop.settings (
+    customer_id  integer  primary key references shop.customers,
+    theme        text     default 'light',
+    newsletter   boolean
+);
+
+
+-- Twice the same target: ambiguous without a hint.
+
+create table shop.addresses (
+    id           integer  primary key,
+    customer_id  integer  not null references shop.customers,
+    street       text     not null,
+    city         varchar(30)
+);
+
+create table shop.orders (
+    id           integer            primary key,
+    customer_id  integer            not null
+                                    constraint orders_customer references shop.customers,
+    bill_to      integer            constraint orders_bill_to references shop.addresses,
+    send_to      integer            constraint orders_send_to references shop.addresses,
+    status       shop.order_status  not null default 'new',
+    placed       timestamp          not null,
+    notes        json
+);
+
+comment on column shop.orders.status is 'How far it is';
+
+create table shop.shipments (
+    id        integer  generated by default as identity primary key,
+    order_id  integer  not null unique references shop.orders,
+    carrier   text
+);
+
+
+-- Many to many through a junction, and a composite key.
+
+create table shop.products (
+    id        integer         primary key,
+    name      text            not null,
+    sku       extra.sku,
+    price     numeric(10, 2),
+    colour    shop.colour,
+    added     shop.moment,
+    size      shop.size,
+    tags      text[]          default '{}',
+    data      jsonb,
+    category  integer         references shop.categories
+);
+
+create table shop.order_lines (
+    order_id    integer  not null references shop.orders,
+    product_id  integer  not null references shop.products,
+    quantity    integer  not null default 1,
+    primary key (order_id, product_id)
+);
+
+create table shop.complaints (
+    id       integer  primary key,
+    "order"  integer,
+    product  integer,
+    reason   text,
+    constraint complaints_line foreign key ("order", product)
+        references shop.order_lines (order_id, product_id)
+);
+
+-- two junctions between the same tables, and one within a table
+
+create table shop.favourites (
+    customer_id  integer references shop.customers,
+    product_id   integer references shop.products,
+    primary key (customer_id, product_id)
+);
+
+create table shop.ratings (
+    customer_id  integer references shop.customers,
+    product_id   integer references shop.products,
+    stars        smallint,
+    primary key (customer_id, product_id)
+);
+
+create table shop.accessories (
+    product_id    integer  constraint accessories_product references shop.products,
+    accessory_id  integer  constraint accessories_accessory references shop.products,
+    primary key (product_id, accessory_id)
+);
+
+
+-- Hidden base tables behind views; a junction that is seen, and one that isn't.
+
+create table hidden.suppliers (
+    id       integer  primary key,
+    name     text,
+    country  char(2)  references shop.countries
+);
+
+create table hidden.supplies (
+    supplier_id  integer  references hidden.suppliers,
+    product_id   integer  references shop.products,
+    primary key (supplier_id, product_id)
+);
+
+create table hidden.product_labels (
+    product_id  integer  references shop.products,
+    label_id    integer  not null,
+    primary key (product_id, label_id)
+);
+
+create table shop.labels (
+    id    integer  primary key,
+    text  text
+);
+
+alter table hidden.product_labels add foreign key (label_id) references shop.labels;
+
+create view shop.suppliers as select * from hidden.suppliers;
+create view shop.supplies as select supplier_id, product_id from hidden.supplies;
+
+
+-- Views: renamed, of a view, of a common table expression, of a subselect,
+-- joined, of a union, materialized; a column twice, half a key, no key.
+
+create view shop.buyers as
+    select id as buyer_id, name as buyer_name, country as home from shop.customers;
+create view shop.loud_buyers as
+    select b.buyer_id, upper(b.buyer_name) as buyer_name, b.home from shop.buyers b;
+create view shop.open_orders as
+    with open as (select * from shop.orders where status in ('new', 'paid'))
+    select id, customer_id, status, placed from open;
+create view shop.dear_products as
+    select * from (select id, name, price, category as category_id from shop.products) p
+    where price > 100;
+create view shop.order_list as
+    select o.id, o.customer_id, o.customer_id as again, c.name as customer,
+           o.bill_to, o.send_to
+    from shop.orders o join shop.customers c on c.id = o.customer_id;
+create view shop.line_list as
+    select l.order_id as o, l.product_id as p, l.quantity from shop.order_lines l;
+create view shop.half_lines as select order_id, quantity from shop.order_lines;
+create view shop.people as
+    select id, name, country from shop.customers
+    union all
+    select id, name, country from hidden.suppliers;
+create materialized view shop.sales as
+    select o.customer_id, count(*) as orders from shop.orders o group by o.customer_id;
+create view shop.totals as select count(*) as customers from shop.customers;
+
+comment on view shop.buyers is 'Customers by another name';
+
+-- what may be written, and by a trigger
+
+create function hidden.written() returns trigger language plpgsql
+    as $$ begin return null; end $$;
+create view shop.inbox as select 1 as id, 'x'::text as text;
+create trigger inbox_insert instead of insert on shop.inbox
+    for each row execute function hidden.written();
+
+
+-- Partitions and a table elsewhere: only the parent is seen.
+
+create table shop.visits (
+    id           integer  not null,
+    day          date     not null,
+    customer_id  integer  references shop.customers,
+    primary key (id, day)
+) partition by range (day);
+
+create table shop.visits_2023 partition of shop.visits
+    for values from ('2023-01-01') to ('2024-01-01');
+create table shop.visits_2024 partition of shop.visits
+    for values from ('2024-01-01') to ('2025-01-01');
+
+create foreign data wrapper nothing;
+create server nowhere foreign data wrapper nothing;
+create foreign table shop.far_away (id integer) server nowhere;
+
+
+-- What operators are for: text, ranges, arrays, JSON, intervals, binary.
+
+create table shop.articles (
+    id      integer  primary key,
+    title   text,
+    body    text,
+    search  tsvector
+);
+
+create table shop.offers (
+    id      integer  primary key,
+    amount  int4range,
+    days    daterange,
+    hours   tsrange
+);
+
+create table shop.documents (
+    id    integer  primary key,
+    data  json,
+    more  jsonb,
+    list  integer[]
+);
+
+create table shop.kinds (
+    id          integer  primary key,
+    small       smallint,
+    big         bigint,
+    "real"      real,
+    double      double precision,
+    bits        bit varying(8),
+    flag        boolean,
+    "time"      time,
+    "interval"  interval,
+    "uuid"      uuid,
+    bytes       bytea,
+    name        shop.short,
+    letter      "char",
+    net         inet,
+    line        xml
+);
+
+
+-- Awkward: names, no key, no rows, no columns, many rows.
+
+create table shop."Odd Names" (
+    "select"        integer  primary key,
+    "a.b,c:d(e)"    text,
+    "with ""quote"  text,
+    "*"             text,
+    "_t"            integer,
+    "Größe"         integer,
+    "with-dash"     integer
+);
+
+create table shop.no_key (a integer, b text);
+create table shop.no_rows (id integer primary key, what text);
+create table shop.no_columns ();
+create table shop.numbers (n integer primary key);
+
+create view shop.broken as select id, 1 / (id - 1) as quotient from shop.customers;
+
+
+-- Row level security: one's own messages.
+
+create table shop.messages (
+    id     integer  primary key,
+    owner  text     not null,
+    text   text
+);
+
+alter table shop.messages enable row level security;
+create policy own on shop.messages to web_customer using (
+    owner = pg_catalog.current_setting('request.jwt.claims', true)::json ->> 'sub');
+create policy every on shop.messages to web_clerk using (true);
+
+create table shop.secrets (id integer primary key, secret text);
+
+
+-- The second schema.
+
+create table other.customers (id integer primary key, nickname text);
+create table other.tickets (
+    id           integer  primary key,
+    customer_id  integer  references shop.customers,
+    text         text
+);
+create function other.whoami() returns text
+    language sql stable as $$ select 'other'::text $$;
+
+
+-- Computed fields, one of them from the extra schema.
+
+create function shop.initial(c shop.customers) returns text
+    language sql immutable as $$ select left($1.name, 1) $$;
+create function shop.always_true(c shop.customers) returns boolean
+    language sql immutable as $$ select true $$;
+create function shop.gross(p shop.products) returns numeric
+    language sql immutable as $$ select round($1.price * 1.2, 2) $$;
+create function extra.shout(c shop.customers) returns text
+    language sql immutable as $$ select upper($1.name) || '!' $$;
+create function hidden.whisper(c shop.customers) returns text
+    language sql immutable as $$ select lower($1.name) $$;
+
+
+-- Computed relationships: to many, to one, to one without a set, within one
+-- table, in place of one that was detected, and from a view.
+
+create function shop.paid_orders(c shop.customers) returns setof shop.orders
+    language sql stable as $$ select * from shop.orders where customer_id = $1.id and status = 'paid' $$;
+create function shop.last_order(c shop.customers) returns setof shop.orders rows 1
+    language sql stable as $$ select * from shop.orders where customer_id = $1.id order by placed desc limit 1 $$;
+create function shop.buyer(o shop.orders) returns shop.customers
+    language sql stable as $$ select * from shop.customers where id = $1.customer_id $$;
+create function shop.referred(c shop.customers) returns setof shop.customers
+    language sql stable as $$ select * from shop.customers where referrer = $1.id $$;
+create function shop.categories(p shop.products) returns setof shop.categories rows 1
+    language sql stable as $$ select * from shop.categories where id = $1.category $$;
+create function shop.orders_of(b shop.buyers) returns setof shop.orders
+    language sql stable as $$ select * from shop.orders where customer_id = $1.buyer_id $$;
+
+
+-- Functions: nothing, scalars, sets, rows, tables, records, OUT, domains.
+
+create function shop.hello(name text) returns text
+    language sql immutable as $$ select 'Hello, ' || $1 $$;
+comment on function shop.hello(text) is
+'Greets
+Whoever it is.';
+create function shop.add(a integer, b integer) returns integer
+    language sql immutable as $$ select a + b $$;
+create function shop.greet(name text default 'world', punctuation text default '!') returns text
+    language sql immutable as $$ select 'Hello, ' || $1 || $2 $$;
+create function shop.nothing() returns void
+    language sql stable as $$ select $$;
+create function shop.null_text() returns text
+    language sql stable as $$ select null::text $$;
+create function shop.count_to(n integer) returns setof integer
+    language sql immutable as $$ select generate_series(1, n) $$;
+create function shop.customer(id integer) returns shop.customers
+    language sql stable as $$ select * from shop.customers c where c.id = $1 $$;
+create function shop.all_products() returns setof shop.products
+    language sql stable as $$ select * from shop.products $$;
+create function shop.products_below(price numeric, category integer default null)
+    returns setof shop.products language sql stable
+    as $$ select * from shop.products p where p.price < $1 and ($2 is null or p.category = $2) $$;
+create function shop.customers_of(country text) returns setof shop.customers
+    language sql stable as $$ select * from shop.customers c where c.country = $1 $$;
+create function shop.suppliers_hidden() returns setof hidden.suppliers
+    language sql stable as $$ select * from hidden.suppliers $$;
+create function shop.price_table(minimum integer) returns table (name text, price numeric)
+    language sql stable as $$ select p.name, p.price from shop.products p where p.price >= $1 $$;
+create function shop.split(number integer, out tens integer, out ones integer)
+    language sql immutable as $$ select number / 10, number % 10 $$;
+create function shop.next_number(number integer, out next integer)
+    language sql immutable as $$ select number + 1 $$;
+create function shop.twice(inout number integer)
+    language sql immutable as $$ select number * 2 $$;
+create function shop.some_record() returns record
+    language sql immutable as $$ select 1 as a, 'b' as b $$;
+create function shop.a_size() returns shop.size
+    language sql immutable as $$ select row(3, 4)::shop.size $$;
+create function shop.sizes() returns setof shop.size
+    language sql immutable as $$ values (1, 2), (3, 4) $$;
+create function shop.a_colour() returns shop.colour
+    language sql immutable as $$ select 255::shop.colour $$;
+create domain shop.small_size as shop.size check ((value).width < 10);
+create function shop.a_small_size() returns shop.small_size
+    language sql immutable as $$ select row(1, 2)::shop.size $$;
+create function shop.some_json() returns json
+    language sql immutable as $$ select '{"a": [1, null]}'::json $$;
+create function shop.words() returns text[]
+    language sql immutable as $$ select array['a', 'b'] $$;
+
+-- arguments: overloads, VARIADIC, types with a length, no name
+
+create function shop.pick() returns text
+    language sql immutable as $$ select 'nothing' $$;
+create function shop.pick(a integer) returns text
+    language sql immutable as $$ select 'a' $$;
+create function shop.pick(a integer, b integer) returns text
+    language sql immutable as $$ select 'a, b' $$;
+create function shop.pick(a integer, c text) returns text
+    language sql immutable as $$ select 'a, c' $$;
+create function shop.same(value integer) returns text
+    language sql immutable as $$ select 'integer' $$;
+create function shop.same(value text) returns text
+    language sql immutable as $$ select 'text' $$;
+create function shop.join(variadic words text[]) returns text
+    language sql immutable as $$ select array_to_string($1, '+') $$;
+create function shop.join_with(separator text, variadic words text[] default '{}') returns text
+    language sql immutable as $$ select array_to_string($2, $1) $$;
+create function shop.sum_of(numbers integer[]) returns bigint
+    language sql immutable as $$ select sum(n) from unnest($1) n $$;
+create function shop.lengths(a varchar(3), b char(3), c bit(3), d bit varying(3)) returns text
+    language sql immutable as $$ select concat_ws('|', a, b, c, d) $$;
+create function shop.unnamed(text) returns text
+    language sql immutable as $$ select $1 $$;
+create function shop.unnamed_two(integer, integer) returns integer
+    language sql immutable as $$ select $1 + $2 $$;
+create function shop."Odd Function"("an argument" integer, "Größe" integer default 1) returns integer
+    language sql immutable as $$ select $1 * $2 $$;
+create function shop.takes_json(data json) returns json
+    language sql immutable as $$ select $1 $$;
+create function shop.takes_status(status shop.order_status) returns text
+    language sql immutable as $$ select $1::text $$;
+
+-- what it may do, and how it ends
+
+create function shop.write_number() returns integer
+    language sql volatile as $$ insert into shop.numbers values (0) returning n $$;
+create function shop.with_settings() returns text
+    language sql stable set work_mem = '5MB' set statement_timeout = '7s'
+    set search_path = shop, pg_catalog
+    as $$ select current_setting('work_mem') $$;
+create function shop.setting(name text) returns text
+    language sql stable as $$ select current_setting($1, true) $$;
+create function shop.role() returns text
+    language sql stable as $$ select current_user::text $$;
+create function shop.nap(seconds double precision) returns boolean
+    language sql volatile as $$ select pg_sleep($1) is not null $$;
+create function shop.with_headers() returns text language sql stable as $$
+    select set_config('response.headers',
+        '[{"X-Shop": "open"}, {"Set-Cookie": "a=1"}, {"Set-Cookie": "b=2"}]', true);
+    select 'headers'::text $$;
+create function shop.with_status(status text) returns text language sql stable as $$
+    select set_config('response.status', $1, true);
+    select 'status'::text $$;
+create function shop.with_bad_headers() returns text language sql stable as $$
+    select set_config('response.headers', '{"X-Shop": "open"}', true);
+    select 'headers'::text $$;
+create function shop.raise_402() returns void language plpgsql stable as $$
+    begin
+        raise sqlstate 'PT402' using message = 'Payment required',
+            detail = 'The invoice is due', hint = 'Pay it';
+    end $$;
+create function shop.raise_json() returns void language plpgsql stable as $$
+    begin
+        raise sqlstate 'PGRST' using
+            message = '{"code": "S1", "message": "Closed", "details": "Sunday", "hint": "Monday"}',
+            detail = '{"status": 419, "status_text": "Closed", "headers": {"X-Opens": "Monday"}}';
+    end $$;
+create function shop.raise_bad_json() returns void language plpgsql stable as $$
+    begin
+        raise sqlstate 'PGRST' using message = 'no JSON', detail = '{"status": 419}';
+    end $$;
+create function shop.raise_plain() returns void language plpgsql stable as $$
+    begin raise exception 'No' using detail = 'details', hint = 'hint'; end $$;
+create procedure shop.procedure() language sql as $$ select $$;
+
+
+-- Media types: a function's own, an aggregate of one relation, of any, and of
+-- all types.
+
+create domain shop."text/html" as text;
+create domain shop."application/vnd.shop.names" as text;
+create domain shop."text/tab-separated-values" as text;
+create domain shop."image/png" as bytea;
+create domain shop."*/*" as bytea;
+
+create function shop.page() returns shop."text/html"
+    language sql stable as $$ select '<p>shop</p>'::shop."text/html" $$;
+create function shop.picture() returns shop."image/png"
+    language sql stable as $$ select '\x89504e47'::bytea $$;
+create function shop.anything() returns shop."*/*"
+    language sql stable as $$ select convert_to('anything', 'UTF8')::shop."*/*" $$;
+
+create function shop.names_step(state shop."application/vnd.shop.names", c shop.customers)
+    returns shop."application/vnd.shop.names" language sql immutable
+    as $$ select concat_ws(';', nullif(state, ''), c.name)::shop."application/vnd.shop.names" $$;
+create aggregate shop.names(shop.customers) (
+    sfunc = shop.names_step, stype = shop."application/vnd.shop.names", initcond = '');
+
+create function shop.tabs_step(state text, anyelement) returns text language sql immutable
+    as $$ select concat_ws(e'\n', nullif(state, ''),
+              (select string_agg(value, e'\t') from json_each_text(row_to_json($2)))) $$;
+create function shop.tabs_end(state text) returns shop."text/tab-separated-values"
+    language sql immutable as $$ select $1::shop."text/tab-separated-values" $$;
+create aggregate shop.tabs(anyelement) (
+    sfunc = shop.tabs_step, stype = text, finalfunc = shop.tabs_end, initcond = '');
+
+
+-- Rows.
+
+insert into shop.countries values ('AT', 'Austria'), ('FR', 'France'), ('PT', 'Portugal');
+
+insert into shop.customers values
+    (1, 'Ada',            'ada@example.org', 'AT', null, '1990-02-28', 4.5,  true,  '2024-01-01 10:00:00+00'),
+    (2, 'Bo',             'bo@example.org',  'FR', 1,    '1985-12-31', 3.0,  false, '2024-02-01 10:00:00+00'),
+    (3, 'Cy, "the third"', null,             'FR', 1,    null,         null, null,  '2024-03-01 10:00:00+00'),
+    (4, 'Dé 100%',        'de@example.org',  null, 2,    '2001-06-15', 5.0,  true,  '2024-04-01 10:00:00+00');
+
+insert into shop.settings values (1, 'dark', true), (2, default, false);
+
+insert into shop.categories values
+    (1, 'furniture', null), (2, 'chairs', 1), (3, 'tables', 1), (4, 'books', null);
+
+insert into shop.addresses values
+    (1, 1, 'Ring 1', 'Vienna'), (2, 1, 'Graben 2', 'Vienna'), (3, 2, 'Rue 3', 'Paris');
+
+insert into shop.orders values
+    (1, 1, 1,    2,    'paid',     '2024-05-01 08:00:00', '{"gift": true}'),
+    (2, 1, 1,    1,    'new',      '2024-05-02 08:00:00', null),
+    (3, 2, 3,    3,    'sent',     '2024-05-03 08:00:00', '{"gift": false, "lines": [1, 2]}'),
+    (4, 3, null, null, 'returned', '2024-05-04 08:00:00', null);
+
+insert into shop.shipments (id, order_id, carrier) values (1, 3, 'bike'), (2, 4, 'train');
+
+insert into shop.products values
+    (1, 'stool',    'SKU-1', 20.00,  255,      '2024-01-01 00:00:00+00', '(30,45)', '{wood,small}', '{"legs": 3}', 2),
+    (2, 'armchair', 'SKU-2', 350.50, 65280,    '2024-02-01 00:00:00+00', '(80,90)', '{wood}',       '{"legs": 4, "parts": [{"id": 1}, {"id": 2}]}', 2),
+    (3, 'desk',     'SKU-3', 199.99, 16711680, null,                     null,      '{}',           'null', 3),
+    (4, 'novel',    null,    9.90,   null,     null,                     null,      null,           null, 4),
+    (5, 'voucher',  null,    null,   null,     null,                     null,      '{a b,"c,d"}',  '{}', null);
+
+insert into shop.order_lines values (1, 1, 4), (1, 3, 1), (2, 4, 1), (3, 2, 2), (4, 1, 1);
+insert into shop.complaints values (1, 1, 1, 'wobbles'), (2, 3, 2, 'too soft'), (3, null, null, 'general');
+insert into shop.favourites values (1, 1), (1, 2), (2, 2);
+insert into shop.ratings values (1, 1, 5), (2, 1, 3), (3, 4, null);
+insert into shop.accessories values (2, 1), (3, 1), (3, 2);
+
+insert into hidden.suppliers values (1, 'Wood & Co', 'AT'), (2, 'Paper Ltd', 'PT');
+insert into hidden.supplies values (1, 1), (1, 2), (1, 3), (2, 4);
+insert into shop.labels values (1, 'new'), (2, 'sale');
+insert into hidden.product_labels values (1, 1), (2, 2);
+
+refresh materialized view shop.sales;
+
+insert into shop.visits values (1, '2023-07-01', 1), (2, '2024-07-01', 1), (3, '2024-07-02', 2);
+
+insert into shop.articles values
+    (1, 'On chairs',   'The quick brown fox sits on impossible chairs', to_tsvector('english', 'The quick brown fox sits on impossible chairs')),
+    (2, 'On tables',   'Cats and rats like tables',                    to_tsvector('english', 'Cats and rats like tables')),
+    (3, 'Über Stühle', 'Es ist eine Art Spaß, unmögliche Stühle',      to_tsvector('german', 'Es ist eine Art Spaß, unmögliche Stühle'));
+
+insert into shop.offers values
+    (1, '[1,3]',  '[2024-01-01,2024-02-01)', '[2024-01-01 08:00,2024-01-01 12:00)'),
+    (2, '[3,6]',  '[2024-02-01,2024-03-01)', null),
+    (3, '[6,9]',  'empty',                   null),
+    (4, '[9,)',   '(,2023-01-01)',           null);
+
+insert into shop.documents values
+    (1, '{"a": {"b": "x"}, "n": 1, "list": [1, 2, {"c": 3}]}', '{"a": {"b": "x"}, "n": 1}', '{1,2,3}'),
+    (2, '{"a": {"b": "y"}, "n": 2}',                           '{"a": {"b": "y"}, "n": 2}', '{3,4}'),
+    (3, '[10, 20, 30]',                                        '[{"d": 1}, {"d": 2}]',      '{}'),
+    (4, null,                                                  null,                        null);
+
+insert into shop.kinds values
+    (1, 1, 9007199254740993, 1.5, 0.1, b'101', true, '12:34:56', '1 day 02:03:04',
+     '11111111-2222-3333-4444-555555555555', '\x00ff', 'one', 'a', '10.0.0.1', '<a>1</a>'),
+    (2, null, null, 'NaN', 'Infinity', null, null, null, null, null, null, 'two', null, null, null);
+
+insert into shop."Odd Names" values (1, 'dots', 'quote', 'star', 2, 3, 4), (2, null, null, null, null, null, null);
+insert into shop.no_key values (1, 'one'), (null, 'none'), (1, 'one');
+insert into shop.numbers select generate_series(1, 1000);
+
+insert into shop.messages values (1, 'ada', 'for Ada'), (2, 'bo', 'for Bo'), (3, 'ada', 'for Ada again');
+insert into shop.secrets values (1, 'secret');
+
+insert into other.customers values (1, 'the other one');
+insert into other.tickets values (1, 1, 'help'), (2, 2, 'more help');
+
+analyze shop.numbers, shop.customers;
+
+
+-- Rights.
+
+grant usage on schema shop, other, extra to web_anonymous, web_customer, web_clerk;
+grant select on all tables in schema shop, other to web_anonymous, web_customer, web_clerk;
+revoke select on shop.messages from web_anonymous;
+revoke select on shop.secrets from web_anonymous, web_customer;
+grant usage on schema hidden to web_clerk;
+grant select on hidden.suppliers to web_clerk;
