@@ -25,7 +25,7 @@ struct ngx_cqrs_catalog_s {
 static const char *ngx_cqrs_catalog_parameter(ngx_conf_t *cf,
     ngx_array_t *schemas);
 static void ngx_cqrs_catalog_loaded(ngx_cqrs_pg_status_e status,
-    PGresult *result, void *data);
+    PGresult **results, ngx_uint_t n, void *data);
 static cqrs_catalog_t *ngx_cqrs_catalog_read(PGresult *result);
 
 
@@ -104,7 +104,8 @@ ngx_int_t
 ngx_cqrs_catalog_load(ngx_cqrs_catalog_t *catalog,
     ngx_cqrs_catalog_wait_t *wait)
 {
-    ngx_cqrs_pg_query_t  query;
+    ngx_cqrs_pg_query_t           query;
+    ngx_cqrs_pg_statement_text_t  statement;
 
     if (catalog->op == NULL) {
 
@@ -114,10 +115,13 @@ ngx_cqrs_catalog_load(ngx_cqrs_catalog_t *catalog,
             return NGX_DECLINED;
         }
 
-        query.sql.data = (u_char *) cqrs_catalog_sql;
-        query.sql.len = ngx_strlen(cqrs_catalog_sql);
-        query.nparams = 1;
-        query.params = &catalog->parameter;
+        statement.sql.data = (u_char *) cqrs_catalog_sql;
+        statement.sql.len = ngx_strlen(cqrs_catalog_sql);
+        statement.nparams = 1;
+        statement.params = &catalog->parameter;
+
+        query.statements = &statement;
+        query.n = 1;
         query.handler = ngx_cqrs_catalog_loaded;
         query.data = catalog;
 
@@ -197,8 +201,8 @@ ngx_cqrs_catalog_parameter(ngx_conf_t *cf, ngx_array_t *schemas)
 
 
 static void
-ngx_cqrs_catalog_loaded(ngx_cqrs_pg_status_e status, PGresult *result,
-    void *data)
+ngx_cqrs_catalog_loaded(ngx_cqrs_pg_status_e status, PGresult **results,
+    ngx_uint_t n, void *data)
 {
     ngx_uint_t                level;
     ngx_queue_t              *q, waiting;
@@ -209,7 +213,7 @@ ngx_cqrs_catalog_loaded(ngx_cqrs_pg_status_e status, PGresult *result,
     catalog->op = NULL;
 
     if (status == NGX_CQRS_PG_OK) {
-        loaded = ngx_cqrs_catalog_read(result);
+        loaded = ngx_cqrs_catalog_read(results[0]);
 
         if (loaded) {
             cqrs_catalog_unref(catalog->current);
@@ -235,8 +239,8 @@ ngx_cqrs_catalog_loaded(ngx_cqrs_pg_status_e status, PGresult *result,
         ngx_log_error(NGX_LOG_ERR, catalog->log, 0,
                       "postgres \"%V\": catalogue not loaded: %s",
                       ngx_cqrs_pg_label(catalog->pg),
-                      result ? PQresultErrorMessage(result)
-                             : "no answer from the server");
+                      n ? PQresultErrorMessage(results[0])
+                        : "no answer from the server");
     }
 
     /* a handler may begin to wait again, then for the next load */

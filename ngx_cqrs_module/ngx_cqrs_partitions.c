@@ -32,7 +32,7 @@ static ngx_int_t ngx_cqrs_partitions_init_zone(ngx_shm_zone_t *zone,
     void *old);
 static ngx_int_t ngx_cqrs_partitions_ask(ngx_cqrs_partitions_t *partitions);
 static void ngx_cqrs_partitions_answer(ngx_cqrs_pg_status_e status,
-    PGresult *result, void *data);
+    PGresult **results, ngx_uint_t n, void *data);
 static ngx_uint_t ngx_cqrs_partitions_read(PGresult *result);
 static void ngx_cqrs_partitions_timer_handler(ngx_event_t *ev);
 
@@ -183,12 +183,15 @@ ngx_cqrs_partitions_cancel(ngx_cqrs_partitions_waiter_t *waiter)
 static ngx_int_t
 ngx_cqrs_partitions_ask(ngx_cqrs_partitions_t *partitions)
 {
-    ngx_cqrs_pg_query_t  query;
+    ngx_cqrs_pg_query_t           query;
+    ngx_cqrs_pg_statement_text_t  statement;
 
-    ngx_memzero(&query, sizeof(ngx_cqrs_pg_query_t));
+    ngx_memzero(&statement, sizeof(ngx_cqrs_pg_statement_text_t));
 
-    ngx_str_set(&query.sql, "select cqrs.partition_count()");
+    ngx_str_set(&statement.sql, "select cqrs.partition_count()");
 
+    query.statements = &statement;
+    query.n = 1;
     query.handler = ngx_cqrs_partitions_answer;
     query.data = partitions;
 
@@ -199,11 +202,11 @@ ngx_cqrs_partitions_ask(ngx_cqrs_partitions_t *partitions)
 
 
 static void
-ngx_cqrs_partitions_answer(ngx_cqrs_pg_status_e status, PGresult *result,
-    void *data)
+ngx_cqrs_partitions_answer(ngx_cqrs_pg_status_e status, PGresult **results,
+    ngx_uint_t n, void *data)
 {
     char                          *message;
-    ngx_uint_t                     n;
+    ngx_uint_t                     known;
     ngx_queue_t                   *q, waiters;
     ngx_cqrs_partitions_t         *partitions = data;
     ngx_cqrs_partitions_waiter_t  *waiter;
@@ -211,10 +214,10 @@ ngx_cqrs_partitions_answer(ngx_cqrs_pg_status_e status, PGresult *result,
     partitions->op = NULL;
 
     if (status == NGX_CQRS_PG_OK) {
-        n = ngx_cqrs_partitions_read(result);
+        known = ngx_cqrs_partitions_read(results[0]);
 
-        if (n) {
-            *(ngx_atomic_t *) partitions->zone->data = n;
+        if (known) {
+            *(ngx_atomic_t *) partitions->zone->data = known;
 
         } else {
             ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
@@ -224,8 +227,8 @@ ngx_cqrs_partitions_answer(ngx_cqrs_pg_status_e status, PGresult *result,
         }
 
     } else {
-        message = result ? PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY)
-                         : NULL;
+        message = n ? PQresultErrorField(results[0], PG_DIAG_MESSAGE_PRIMARY)
+                    : NULL;
 
         ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
                       "postgres \"%V\": the number of partitions "

@@ -26,6 +26,9 @@ static ngx_int_t ngx_cqrs_pg_start(ngx_cqrs_backend_t *backend,
 static void ngx_cqrs_pg_stop(ngx_cqrs_backend_t *backend);
 static ngx_cqrs_pg_op_t *ngx_cqrs_pg_op_create(ngx_cqrs_pg_t *pg,
     const ngx_cqrs_pg_query_t *query);
+static char *ngx_cqrs_pg_op_copy(ngx_cqrs_pg_op_statement_t *st,
+    const ngx_cqrs_pg_statement_text_t *text, const char **params, char *p);
+static void ngx_cqrs_pg_op_clear(ngx_cqrs_pg_op_t *op);
 static void ngx_cqrs_pg_op_handler(ngx_event_t *ev);
 static void ngx_cqrs_pg_op_call(ngx_cqrs_pg_op_t *op);
 static void ngx_cqrs_pg_op_stop(ngx_cqrs_pg_op_t *op, const char *reason);
@@ -103,10 +106,15 @@ ngx_cqrs_pg_query(ngx_cqrs_pg_t *pg, const ngx_cqrs_pg_query_t *query)
 }
 
 
-void
-ngx_cqrs_pg_take_result(ngx_cqrs_pg_op_t *op)
+PGresult *
+ngx_cqrs_pg_take_result(ngx_cqrs_pg_op_t *op, ngx_uint_t i)
 {
-    op->result = NULL;
+    PGresult  *result;
+
+    result = op->results[i];
+    op->results[i] = NULL;
+
+    return result;
 }
 
 
@@ -149,17 +157,32 @@ ngx_cqrs_pg_label(ngx_cqrs_pg_t *pg)
 static ngx_cqrs_pg_op_t *
 ngx_cqrs_pg_op_create(ngx_cqrs_pg_t *pg, const ngx_cqrs_pg_query_t *query)
 {
-    char              *p;
-    size_t             size, len;
-    ngx_uint_t         i;
-    ngx_cqrs_pg_op_t  *op;
+    char                                *p;
+    size_t                               size;
+    ngx_uint_t                           i, j, nparams;
+    const char                         **params;
+    ngx_cqrs_pg_op_t                    *op;
+    const ngx_cqrs_pg_statement_text_t  *text;
 
-    size = sizeof(ngx_cqrs_pg_op_t) + query->nparams * sizeof(char *)
-           + query->sql.len + 1;
+    if (query->n == 0 || query->n > NGX_CQRS_PG_STATEMENTS_OF_QUERY_MAX) {
+        return NULL;
+    }
 
-    for (i = 0; i < query->nparams; i++) {
-        if (query->params[i]) {
-            size += ngx_strlen(query->params[i]) + 1;
+    size = sizeof(ngx_cqrs_pg_op_t)
+           + query->n * (sizeof(ngx_cqrs_pg_op_statement_t)
+                         + sizeof(PGresult *));
+    nparams = 0;
+
+    for (i = 0; i < query->n; i++) {
+        text = &query->statements[i];
+
+        size += text->sql.len + 1 + text->nparams * sizeof(char *);
+        nparams += text->nparams;
+
+        for (j = 0; j < text->nparams; j++) {
+            if (text->params[j]) {
+                size += ngx_strlen(text->params[j]) + 1;
+            }
         }
     }
 
@@ -178,33 +201,71 @@ ngx_cqrs_pg_op_create(ngx_cqrs_pg_t *pg, const ngx_cqrs_pg_query_t *query)
     op->event.data = op;
     op->event.log = pg->log;
 
-    op->nparams = query->nparams;
-    op->params = (const char **) (op + 1);
+    op->n = query->n;
+    op->statements = (ngx_cqrs_pg_op_statement_t *) (op + 1);
+    op->results = (PGresult **) (op->statements + op->n);
 
-    p = (char *) (op->params + query->nparams);
+    ngx_memzero(op->statements,
+                op->n * sizeof(ngx_cqrs_pg_op_statement_t));
+    ngx_memzero(op->results, op->n * sizeof(PGresult *));
 
-    op->sql.data = (u_char *) p;
-    op->sql.len = query->sql.len;
+    params = (const char **) (op->results + op->n);
+    p = (char *) (params + nparams);
 
-    p = (char *) ngx_cpymem(p, query->sql.data, query->sql.len);
-    *p++ = '\0';
-
-    op->hash = ngx_murmur_hash2(op->sql.data, op->sql.len);
-
-    for (i = 0; i < query->nparams; i++) {
-
-        if (query->params[i] == NULL) {
-            op->params[i] = NULL;
-            continue;
-        }
-
-        len = ngx_strlen(query->params[i]) + 1;
-
-        op->params[i] = p;
-        p = (char *) ngx_cpymem(p, query->params[i], len);
+    for (i = 0; i < op->n; i++) {
+        p = ngx_cqrs_pg_op_copy(&op->statements[i], &query->statements[i],
+                                params, p);
+        params += op->statements[i].nparams;
     }
 
     return op;
+}
+
+
+static char *
+ngx_cqrs_pg_op_copy(ngx_cqrs_pg_op_statement_t *st,
+    const ngx_cqrs_pg_statement_text_t *text, const char **params, char *p)
+{
+    size_t      len;
+    ngx_uint_t  i;
+
+    st->nparams = text->nparams;
+    st->params = params;
+
+    st->sql.data = (u_char *) p;
+    st->sql.len = text->sql.len;
+
+    p = (char *) ngx_cpymem(p, text->sql.data, text->sql.len);
+    *p++ = '\0';
+
+    st->hash = ngx_murmur_hash2(st->sql.data, st->sql.len);
+
+    for (i = 0; i < text->nparams; i++) {
+
+        if (text->params[i] == NULL) {
+            params[i] = NULL;
+            continue;
+        }
+
+        len = ngx_strlen(text->params[i]) + 1;
+
+        params[i] = p;
+        p = (char *) ngx_cpymem(p, text->params[i], len);
+    }
+
+    return p;
+}
+
+
+static void
+ngx_cqrs_pg_op_clear(ngx_cqrs_pg_op_t *op)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < op->n; i++) {
+        PQclear(op->results[i]);
+        op->results[i] = NULL;
+    }
 }
 
 
@@ -221,7 +282,7 @@ ngx_cqrs_pg_op_destroy(ngx_cqrs_pg_op_t *op)
         ngx_delete_posted_event(&op->event);
     }
 
-    PQclear(op->result);
+    ngx_cqrs_pg_op_clear(op);
 
     ngx_free(op);
 }
@@ -281,8 +342,7 @@ ngx_cqrs_pg_op_rerun(ngx_cqrs_pg_op_t *op)
 
     op->conn = NULL;
 
-    PQclear(op->result);
-    op->result = NULL;
+    ngx_cqrs_pg_op_clear(op);
 
     if (op->state == NGX_CQRS_PG_OP_ABANDONED) {
         ngx_cqrs_pg_op_destroy(op);
@@ -365,16 +425,28 @@ ngx_cqrs_pg_op_handler(ngx_event_t *ev)
 static void
 ngx_cqrs_pg_op_call(ngx_cqrs_pg_op_t *op)
 {
-    PGresult  *result;
+    ngx_uint_t  n;
 
     ngx_queue_remove(&op->queue);
 
     op->state = NGX_CQRS_PG_OP_CALLED;
 
-    result = (op->status == NGX_CQRS_PG_OK || op->status == NGX_CQRS_PG_FAILED)
-                 ? op->result : NULL;
+    switch (op->status) {
 
-    op->handler(op->status, result, op->data);
+    case NGX_CQRS_PG_OK:
+        n = op->n;
+        break;
+
+    case NGX_CQRS_PG_FAILED:
+        n = op->answers + 1;
+        break;
+
+    default:
+        n = 0;
+        break;
+    }
+
+    op->handler(op->status, op->results, n, op->data);
 
     ngx_cqrs_pg_op_destroy(op);
 }
@@ -398,8 +470,7 @@ ngx_cqrs_pg_op_stop(ngx_cqrs_pg_op_t *op, const char *reason)
     ngx_queue_remove(&op->queue);
     op->conn = NULL;
 
-    PQclear(op->result);
-    op->result = NULL;
+    ngx_cqrs_pg_op_clear(op);
 
     ngx_cqrs_pg_conn_close(conn);
     ngx_cqrs_pg_pool_take_ops(conn);

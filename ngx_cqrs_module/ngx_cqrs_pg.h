@@ -7,11 +7,15 @@
  * Postgres for one worker: a pool of connections and a queue of queries.
  *
  * A query is queued here, runs on one connection, and its handler is called
- * exactly once: with a result, or with the reason why there is none.  A caller
+ * exactly once: with results, or with the reason why there are none.  A caller
  * that goes away first says ngx_cqrs_pg_cancel(); then nothing is called.
  *
+ * A query is one or more statements, that are sent in one write and are one
+ * transaction: what one sets locally holds for those after it, and after one
+ * that failed none is run.
+ *
  * Queries only read: the session is read only, and a query whose connection
- * broke before the answer was complete is run once more.
+ * broke before the answer was complete is run once more, all of it.
  */
 
 #ifndef NGX_CQRS_PG_H
@@ -28,8 +32,8 @@ typedef struct ngx_cqrs_pg_op_s  ngx_cqrs_pg_op_t;
 
 
 typedef enum {
-    NGX_CQRS_PG_OK = 0,        /* result holds rows or a command's tag */
-    NGX_CQRS_PG_FAILED,        /* result holds Postgres' own error */
+    NGX_CQRS_PG_OK = 0,        /* each result holds rows or a command's tag */
+    NGX_CQRS_PG_FAILED,        /* the last result holds Postgres' own error */
     NGX_CQRS_PG_UNAVAILABLE,   /* no connection within the time limit */
     NGX_CQRS_PG_OCCUPIED,      /* the same, because others ran all the time */
     NGX_CQRS_PG_OVERLOADED,    /* the queue is full */
@@ -39,20 +43,33 @@ typedef enum {
 
 
 /*
- * Called once.  The result is borrowed: it is cleared when the handler
- * returns, unless it was taken; NULL unless the status is OK or FAILED.
+ * Called once.  OK: there is a result for each statement.  FAILED: there is
+ * one for each that was run, so the last one is of that which failed.  Else
+ * n is 0.  Results are borrowed: they are cleared when the handler returns,
+ * but for those that were taken.
  */
 typedef void (*ngx_cqrs_pg_handler_pt)(ngx_cqrs_pg_status_e status,
-    PGresult *result, void *data);
+    PGresult **results, ngx_uint_t n, void *data);
 
 
 typedef struct {
-    ngx_str_t                sql;       /* $1, $2...; it will be prepared */
-    ngx_uint_t               nparams;
-    const char *const       *params;    /* text; NULL is null */
-    ngx_cqrs_pg_handler_pt   handler;
-    void                    *data;
+    ngx_str_t                            sql;       /* $1, $2...; it will be
+                                                       prepared */
+    ngx_uint_t                           nparams;
+    const char *const                   *params;    /* text; NULL is null */
+} ngx_cqrs_pg_statement_text_t;
+
+
+typedef struct {
+    const ngx_cqrs_pg_statement_text_t  *statements;
+    ngx_uint_t                           n;         /* 1 or more */
+    ngx_cqrs_pg_handler_pt               handler;
+    void                                *data;
 } ngx_cqrs_pg_query_t;
+
+
+/* More of them in one query are refused. */
+#define NGX_CQRS_PG_STATEMENTS_OF_QUERY_MAX  32
 
 
 extern const ngx_cqrs_backend_type_t  ngx_cqrs_pg_backend;
@@ -66,8 +83,11 @@ extern const ngx_cqrs_backend_type_t  ngx_cqrs_pg_backend;
 ngx_cqrs_pg_op_t *ngx_cqrs_pg_query(ngx_cqrs_pg_t *pg,
     const ngx_cqrs_pg_query_t *query);
 
-/* In the handler: the result is the caller's now, who says PQclear(). */
-void ngx_cqrs_pg_take_result(ngx_cqrs_pg_op_t *op);
+/*
+ * In the handler: returns results[i], which is the caller's now, who says
+ * PQclear(), and NULL in the array.
+ */
+PGresult *ngx_cqrs_pg_take_result(ngx_cqrs_pg_op_t *op, ngx_uint_t i);
 
 /* The caller goes away: the query is dropped, or cancelled if it runs. */
 void ngx_cqrs_pg_cancel(ngx_cqrs_pg_op_t *op);

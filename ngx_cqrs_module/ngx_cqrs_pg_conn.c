@@ -5,13 +5,16 @@
 
 /*
  * A connection is in libpq's pipeline mode from the moment it is there.  A
- * query is sent as up to three messages and a Sync, in one write:
+ * query is sent as some messages and a Sync, in one write:
  *
- *     deallocate the statement that must go   (the cache was full)
+ *     deallocate the statements that must go  (the cache was full)
+ *
  *     prepare                                 (its first time here)
- *     execute
+ *     execute                                 both for each statement
  *
- * SQL that is very long is not prepared: it is hardly asked for again.
+ * A statement is prepared after those before it were executed, for what they
+ * set may say what its names mean.  SQL that is very long is not prepared: it
+ * is hardly asked for again.
  *
  * Its answer is complete when the Sync comes back, and only then: whatever
  * breaks before that is a lost connection, also if some of the answer is
@@ -41,10 +44,10 @@ static void ngx_cqrs_pg_conn_ready(ngx_cqrs_pg_conn_t *conn);
 static void ngx_cqrs_pg_conn_timeout(ngx_event_t *ev);
 static ngx_int_t ngx_cqrs_pg_conn_watch(ngx_cqrs_pg_conn_t *conn,
     ngx_uint_t read, ngx_uint_t write);
+static ngx_int_t ngx_cqrs_pg_conn_name(ngx_cqrs_pg_conn_t *conn,
+    ngx_cqrs_pg_op_t *op, ngx_cqrs_pg_op_statement_t *st);
 static ngx_int_t ngx_cqrs_pg_conn_execute(ngx_cqrs_pg_conn_t *conn,
-    ngx_cqrs_pg_op_t *op);
-static ngx_int_t ngx_cqrs_pg_conn_prepare(ngx_cqrs_pg_conn_t *conn,
-    ngx_cqrs_pg_op_t *op);
+    ngx_cqrs_pg_op_statement_t *st);
 static ngx_int_t ngx_cqrs_pg_conn_flush(ngx_cqrs_pg_conn_t *conn);
 static ngx_int_t ngx_cqrs_pg_conn_input(ngx_cqrs_pg_conn_t *conn);
 static void ngx_cqrs_pg_conn_result(ngx_cqrs_pg_conn_t *conn,
@@ -108,19 +111,35 @@ ngx_cqrs_pg_conn_open(ngx_cqrs_pg_conn_t *conn)
 void
 ngx_cqrs_pg_conn_send(ngx_cqrs_pg_conn_t *conn, ngx_cqrs_pg_op_t *op)
 {
+    ngx_uint_t  i;
+
     op->conn = conn;
-    op->steps = 0;
+    op->evictions = 0;
     op->answers = 0;
+    op->failed = 0;
 
     ngx_queue_insert_tail(&conn->ops, &op->queue);
     ngx_cqrs_pg_conn_state(conn, NGX_CQRS_PG_BUSY);
 
-    if (ngx_cqrs_pg_conn_execute(conn, op) != NGX_OK
-        || !PQpipelineSync(conn->db)
-        || ngx_cqrs_pg_conn_flush(conn) != NGX_OK)
-    {
-        ngx_cqrs_pg_conn_lose(conn, NULL);
+    for (i = 0; i < op->n; i++) {
+        if (ngx_cqrs_pg_conn_name(conn, op, &op->statements[i]) != NGX_OK) {
+            goto failed;
+        }
     }
+
+    for (i = 0; i < op->n; i++) {
+        if (ngx_cqrs_pg_conn_execute(conn, &op->statements[i]) != NGX_OK) {
+            goto failed;
+        }
+    }
+
+    if (PQpipelineSync(conn->db) && ngx_cqrs_pg_conn_flush(conn) == NGX_OK) {
+        return;
+    }
+
+failed:
+
+    ngx_cqrs_pg_conn_lose(conn, NULL);
 }
 
 
@@ -305,79 +324,89 @@ ngx_cqrs_pg_conn_watch(ngx_cqrs_pg_conn_t *conn, ngx_uint_t read,
 }
 
 
-static ngx_int_t
-ngx_cqrs_pg_conn_execute(ngx_cqrs_pg_conn_t *conn, ngx_cqrs_pg_op_t *op)
-{
-    int     sent;
-    u_char  name[NGX_INT_T_LEN + 2];
-
-    if (op->sql.len > NGX_CQRS_PG_PREPARE_MAX) {
-        sent = PQsendQueryParams(conn->db, (char *) op->sql.data, op->nparams,
-                                 NULL, op->params, NULL, NULL, 0);
-
-        return sent ? NGX_OK : NGX_ERROR;
-    }
-
-    if (ngx_cqrs_pg_conn_prepare(conn, op) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    ngx_sprintf(name, "q%ui%Z", op->number);
-
-    sent = PQsendQueryPrepared(conn->db, (char *) name, op->nparams,
-                               op->params, NULL, NULL, 0);
-
-    return sent ? NGX_OK : NGX_ERROR;
-}
-
-
-/* Sees to it that the server will know the statement when it comes to it. */
+/*
+ * Gives the statement the name that the server knows it by, or will know it by
+ * when it comes to it.
+ */
 
 static ngx_int_t
-ngx_cqrs_pg_conn_prepare(ngx_cqrs_pg_conn_t *conn, ngx_cqrs_pg_op_t *op)
+ngx_cqrs_pg_conn_name(ngx_cqrs_pg_conn_t *conn, ngx_cqrs_pg_op_t *op,
+    ngx_cqrs_pg_op_statement_t *st)
 {
     u_char                    text[sizeof("deallocate q") + NGX_INT_T_LEN];
     ngx_uint_t                evicted;
     ngx_cqrs_pg_statement_t  *statement;
 
-    statement = ngx_cqrs_pg_statement_find(&conn->statements, &op->sql,
-                                           op->hash);
-    if (statement) {
-        op->number = statement->number;
+    st->number = 0;
+    st->unprepared = 0;
+
+    if (st->sql.len > NGX_CQRS_PG_PREPARE_MAX) {
         return NGX_OK;
     }
 
-    statement = ngx_cqrs_pg_statement_add(&conn->statements, &op->sql,
-                                          op->hash, &evicted, conn->log);
+    statement = ngx_cqrs_pg_statement_find(&conn->statements, &st->sql,
+                                           st->hash);
+    if (statement) {
+        st->number = statement->number;
+        return NGX_OK;
+    }
+
+    statement = ngx_cqrs_pg_statement_add(&conn->statements, &st->sql,
+                                          st->hash, &evicted, conn->log);
     if (statement == NULL) {
         return NGX_ERROR;
     }
 
-    op->number = statement->number;
+    st->number = statement->number;
+    st->unprepared = 1;
 
-    if (evicted) {
-        ngx_sprintf(text, "deallocate q%ui%Z", evicted);
-
-        if (!PQsendQueryParams(conn->db, (char *) text, 0, NULL, NULL, NULL,
-                               NULL, 0))
-        {
-            return NGX_ERROR;
-        }
-
-        op->steps++;
+    if (evicted == 0) {
+        return NGX_OK;
     }
 
-    ngx_sprintf(text, "q%ui%Z", op->number);
+    ngx_sprintf(text, "deallocate q%ui%Z", evicted);
 
-    if (!PQsendPrepare(conn->db, (char *) text, (char *) op->sql.data,
-                       op->nparams, NULL))
+    if (!PQsendQueryParams(conn->db, (char *) text, 0, NULL, NULL, NULL, NULL,
+                           0))
     {
         return NGX_ERROR;
     }
 
-    op->steps++;
+    op->evictions++;
 
     return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_cqrs_pg_conn_execute(ngx_cqrs_pg_conn_t *conn,
+    ngx_cqrs_pg_op_statement_t *st)
+{
+    int     sent;
+    char   *sql;
+    u_char  name[NGX_INT_T_LEN + 2];
+
+    sql = (char *) st->sql.data;
+
+    if (st->number == 0) {
+        sent = PQsendQueryParams(conn->db, sql, st->nparams, NULL, st->params,
+                                 NULL, NULL, 0);
+
+        return sent ? NGX_OK : NGX_ERROR;
+    }
+
+    ngx_sprintf(name, "q%ui%Z", st->number);
+
+    if (st->unprepared
+        && !PQsendPrepare(conn->db, (char *) name, sql, st->nparams, NULL))
+    {
+        return NGX_ERROR;
+    }
+
+    sent = PQsendQueryPrepared(conn->db, (char *) name, st->nparams,
+                               st->params, NULL, NULL, 0);
+
+    return sent ? NGX_OK : NGX_ERROR;
 }
 
 
@@ -416,10 +445,14 @@ ngx_cqrs_pg_conn_input(ngx_cqrs_pg_conn_t *conn)
 }
 
 
+/* Answers come in the order in which the messages were sent. */
+
 static void
 ngx_cqrs_pg_conn_result(ngx_cqrs_pg_conn_t *conn, ngx_cqrs_pg_op_t *op,
     PGresult *result)
 {
+    ngx_cqrs_pg_op_statement_t  *st;
+
     switch (PQresultStatus(result)) {
 
     case PGRES_PIPELINE_SYNC:
@@ -433,37 +466,66 @@ ngx_cqrs_pg_conn_result(ngx_cqrs_pg_conn_t *conn, ngx_cqrs_pg_op_t *op,
 
     case PGRES_COMMAND_OK:
     case PGRES_TUPLES_OK:
-        op->answers++;
         break;
 
     default:
-        break;
+
+        /* when all were answered it is of the transaction's end */
+
+        if (op->answers == op->n) {
+            op->answers--;
+        }
+
+        PQclear(op->results[op->answers]);
+        op->results[op->answers] = result;
+        op->failed = 1;
+        return;
     }
 
-    PQclear(op->result);
-    op->result = result;
+    st = &op->statements[op->answers];
+
+    if (op->evictions) {
+        op->evictions--;
+        PQclear(result);
+
+    } else if (op->answers < op->n && st->unprepared) {
+        st->unprepared = 0;
+        PQclear(result);
+
+    } else if (op->answers < op->n) {
+        PQclear(op->results[op->answers]);
+        op->results[op->answers] = result;
+        op->answers++;
+
+    } else {
+        PQclear(result);
+    }
 }
 
 
 static void
 ngx_cqrs_pg_conn_done(ngx_cqrs_pg_conn_t *conn, ngx_cqrs_pg_op_t *op)
 {
-    ngx_cqrs_pg_statement_t  *statement;
+    ngx_uint_t                   i;
+    ngx_cqrs_pg_statement_t     *statement;
+    ngx_cqrs_pg_op_statement_t  *st;
 
-    if (op->answers < op->steps) {
+    for (i = 0; i < op->n; i++) {
+        st = &op->statements[i];
 
-        /* it was not prepared */
+        if (!st->unprepared) {
+            continue;
+        }
 
-        statement = ngx_cqrs_pg_statement_find(&conn->statements, &op->sql,
-                                               op->hash);
+        statement = ngx_cqrs_pg_statement_find(&conn->statements, &st->sql,
+                                               st->hash);
 
-        if (statement && statement->number == op->number) {
+        if (statement && statement->number == st->number) {
             ngx_cqrs_pg_statement_remove(&conn->statements, statement);
         }
     }
 
-    op->status = (op->answers > op->steps) ? NGX_CQRS_PG_OK
-                                           : NGX_CQRS_PG_FAILED;
+    op->status = op->failed ? NGX_CQRS_PG_FAILED : NGX_CQRS_PG_OK;
 
     ngx_queue_remove(&op->queue);
     op->conn = NULL;

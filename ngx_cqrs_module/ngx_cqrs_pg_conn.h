@@ -39,6 +39,18 @@ typedef enum {
 } ngx_cqrs_pg_op_state_e;
 
 
+/* One statement of a query. */
+typedef struct {
+    ngx_str_t                 sql;       /* a NUL follows */
+    uint32_t                  hash;
+    ngx_uint_t                nparams;
+    const char              **params;
+
+    ngx_uint_t                number;    /* of its name; 0: it has none */
+    ngx_uint_t                unprepared;   /* until the server says so */
+} ngx_cqrs_pg_op_statement_t;
+
+
 /* One query.  Allocated with its SQL and parameters in one piece. */
 struct ngx_cqrs_pg_op_s {
     ngx_queue_t               queue;
@@ -51,20 +63,18 @@ struct ngx_cqrs_pg_op_s {
     void                     *data;
     ngx_log_t                *log;
 
-    ngx_str_t                 sql;
-    uint32_t                  hash;
-    ngx_uint_t                nparams;
-    const char              **params;
+    ngx_cqrs_pg_op_statement_t  *statements;
+    ngx_uint_t                n;
 
     ngx_uint_t                reruns;    /* its connection broke so often */
     ngx_uint_t                losses;    /* see ngx_cqrs_pg_conn_s */
 
-    ngx_uint_t                number;    /* of its statement */
-    ngx_uint_t                steps;     /* that come before its own answer */
-    ngx_uint_t                answers;   /* that came without an error */
+    ngx_uint_t                evictions; /* that are not answered */
+    ngx_uint_t                answers;   /* of statements, without an error */
+    ngx_uint_t                failed;
 
     ngx_cqrs_pg_status_e      status;
-    PGresult                 *result;
+    PGresult                **results;   /* of each statement; or NULL */
 };
 
 
@@ -74,7 +84,7 @@ typedef struct {
     /* Connected, or all that ran is done: it is IDLE and can be given more. */
     void                    (*idle)(ngx_cqrs_pg_conn_t *conn);
 
-    /* The server has answered; op->result is set and op is in no queue. */
+    /* The server has answered; op->results are set and op is in no queue. */
     void                    (*done)(ngx_cqrs_pg_op_t *op);
 
     /*

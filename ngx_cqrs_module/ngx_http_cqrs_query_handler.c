@@ -65,7 +65,7 @@ static ngx_int_t ngx_http_cqrs_query_load(ngx_http_cqrs_query_ctx_t *ctx);
 static void ngx_http_cqrs_query_loaded(ngx_cqrs_pg_status_e status,
     void *data);
 static void ngx_http_cqrs_query_done(ngx_cqrs_pg_status_e status,
-    PGresult *result, void *data);
+    PGresult **results, ngx_uint_t n, void *data);
 static ngx_int_t ngx_http_cqrs_query_failed(ngx_http_cqrs_query_ctx_t *ctx,
     PGresult *result);
 static void ngx_http_cqrs_query_cleanup(void *data);
@@ -357,9 +357,10 @@ ngx_http_cqrs_query_unknown_schema(ngx_http_cqrs_query_ctx_t *ctx,
 static ngx_int_t
 ngx_http_cqrs_query_run(ngx_http_cqrs_query_ctx_t *ctx)
 {
-    cqrs_query_sql_t     sql;
-    cqrs_query_error_t   error;
-    ngx_cqrs_pg_query_t  query;
+    cqrs_query_sql_t              sql;
+    cqrs_query_error_t            error;
+    ngx_cqrs_pg_query_t           query;
+    ngx_cqrs_pg_statement_text_t  statement;
 
     if (ngx_cqrs_catalog_current(ctx->conf->catalog) == NULL) {
         return (ngx_http_cqrs_query_load(ctx) == NGX_OK)
@@ -378,10 +379,13 @@ ngx_http_cqrs_query_run(ngx_http_cqrs_query_ctx_t *ctx)
         return ngx_http_cqrs_query_reply_error(ctx->request, &error);
     }
 
-    query.sql.data = (u_char *) sql.text.data;
-    query.sql.len = sql.text.len;
-    query.nparams = sql.nparams;
-    query.params = sql.params;
+    statement.sql.data = (u_char *) sql.text.data;
+    statement.sql.len = sql.text.len;
+    statement.nparams = sql.nparams;
+    statement.params = sql.params;
+
+    query.statements = &statement;
+    query.n = 1;
     query.handler = ngx_http_cqrs_query_done;
     query.data = ctx;
 
@@ -475,9 +479,10 @@ ngx_http_cqrs_query_loaded(ngx_cqrs_pg_status_e status, void *data)
 
 
 static void
-ngx_http_cqrs_query_done(ngx_cqrs_pg_status_e status, PGresult *result,
-    void *data)
+ngx_http_cqrs_query_done(ngx_cqrs_pg_status_e status, PGresult **results,
+    ngx_uint_t n, void *data)
 {
+    PGresult                   *result;
     ngx_int_t                   rc;
     ngx_connection_t           *c;
     ngx_http_request_t         *r;
@@ -493,12 +498,12 @@ ngx_http_cqrs_query_done(ngx_cqrs_pg_status_e status, PGresult *result,
     switch (status) {
 
     case NGX_CQRS_PG_OK:
-        ngx_cqrs_pg_take_result(ctx->op);
+        result = ngx_cqrs_pg_take_result(ctx->op, 0);
         rc = ngx_http_cqrs_query_reply_rows(r, result, ctx->query.offset);
         break;
 
     case NGX_CQRS_PG_FAILED:
-        rc = ngx_http_cqrs_query_failed(ctx, result);
+        rc = ngx_http_cqrs_query_failed(ctx, results[n - 1]);
         break;
 
     default:
