@@ -1,0 +1,676 @@
+
+/*
+ * Copyright (C) The ngx_cqrs authors
+ */
+
+/*
+ * A node becomes a select, and what is embedded in it a lateral join:
+ *
+ *     select _t0."id", row_to_json(_e1) as "client",
+ *            coalesce(_e2._j, '[]') as "tasks"
+ *       from "api"."projects" _t0
+ *       left join lateral (select ... from "api"."clients" _t1
+ *            where _t1."id" = _t0."client_id") _e1 on true
+ *       left join lateral (select json_agg(_r) as _j, ... as _n
+ *            from (select ... from "api"."tasks" _t2
+ *                   where _t2."project_id" = _t0."id") _r) _e2 on true
+ *
+ * _n is null where an embed of many rows has none.
+ */
+
+#include "cqrs_query_write.h"
+
+
+typedef struct {
+    cqrs_query_writer_t  *w;
+    unsigned              position;      /* of the column that comes next */
+    size_t                groups;        /* that were written */
+    cqrs_buf_t            group_by;
+} cqrs_query_columns_t;
+
+
+static void cqrs_query_column_begin(cqrs_query_columns_t *columns,
+    int grouped);
+static int cqrs_query_write_item(cqrs_query_columns_t *columns,
+    const cqrs_query_node_t *node, const cqrs_query_item_t *item);
+static int cqrs_query_write_star(cqrs_query_columns_t *columns,
+    const cqrs_query_node_t *node);
+static int cqrs_query_write_expression(cqrs_query_writer_t *w,
+    const cqrs_query_node_t *node, const cqrs_query_item_t *item);
+static void cqrs_query_write_json(cqrs_query_columns_t *columns,
+    const cqrs_query_node_t *node, const cqrs_query_node_t *child);
+static void cqrs_query_write_spread(cqrs_query_columns_t *columns,
+    const cqrs_query_node_t *node, const cqrs_query_node_t *child);
+static int cqrs_query_write_join(cqrs_query_writer_t *w,
+    const cqrs_query_node_t *node, const cqrs_query_node_t *child);
+static int cqrs_query_write_many(cqrs_query_writer_t *w,
+    const cqrs_query_node_t *node, const cqrs_query_node_t *child);
+static void cqrs_query_write_lists(cqrs_query_writer_t *w,
+    const cqrs_query_node_t *child);
+static int cqrs_query_write_order_columns(cqrs_query_columns_t *columns,
+    const cqrs_query_node_t *node);
+static int cqrs_query_write_orders(cqrs_query_writer_t *w,
+    const cqrs_query_node_t *node);
+static int cqrs_query_write_order(cqrs_query_writer_t *w,
+    const cqrs_query_node_t *node, const cqrs_query_order_t *order);
+static void cqrs_query_write_direction(cqrs_query_writer_t *w,
+    const cqrs_query_order_t *order);
+static void cqrs_query_write_range(cqrs_query_writer_t *w,
+    const cqrs_query_node_t *node);
+static int cqrs_query_is_empty(const cqrs_query_node_t *node);
+static int cqrs_query_has_output(const cqrs_query_writer_t *w,
+    const cqrs_query_node_t *node, const cqrs_str_t *name);
+
+
+/* In the order of cqrs_query_aggregate_e. */
+
+static const char *const  cqrs_query_aggregates[] = {
+    "", "pg_catalog.sum(", "pg_catalog.avg(", "pg_catalog.count(",
+    "pg_catalog.max(", "pg_catalog.min("
+};
+
+
+int
+cqrs_query_write_select(cqrs_query_writer_t *w,
+    const cqrs_query_node_t *parent, const cqrs_query_node_t *node)
+{
+    const cqrs_query_node_t  *child;
+    const cqrs_query_item_t  *item;
+    cqrs_query_columns_t      columns;
+
+    columns.w = w;
+    columns.position = 0;
+    columns.groups = 0;
+    cqrs_buf_init(&columns.group_by, w->arena);
+
+    cqrs_buf_text(&w->buf, "select ");
+
+    for (item = node->items; item; item = item->next) {
+        if (cqrs_query_write_item(&columns, node, item) != 0) {
+            return -1;
+        }
+    }
+
+    for (child = node->children; child; child = child->next) {
+
+        if (child->spread) {
+            cqrs_query_write_spread(&columns, node, child);
+
+        } else if (!cqrs_query_is_empty(child)) {
+            cqrs_query_write_json(&columns, node, child);
+        }
+    }
+
+    if (node->spread && !node->embed->to_one
+        && cqrs_query_write_order_columns(&columns, node) != 0)
+    {
+        return -1;
+    }
+
+    cqrs_query_write_from(w, parent, node);
+
+    for (child = node->children; child; child = child->next) {
+        if (cqrs_query_write_join(w, node, child) != 0) {
+            return -1;
+        }
+    }
+
+    if (cqrs_query_write_where(w, parent, node, 0) != 0) {
+        return -1;
+    }
+
+    if (columns.group_by.failed) {
+        w->buf.failed = 1;
+    }
+
+    if (node->embed->aggregated) {
+        cqrs_buf_add(&w->buf, columns.group_by.data, columns.group_by.len);
+    }
+
+    if (cqrs_query_write_orders(w, node) != 0) {
+        return -1;
+    }
+
+    cqrs_query_write_range(w, node);
+
+    return 0;
+}
+
+
+int
+cqrs_query_write_rows(cqrs_query_writer_t *w,
+    const cqrs_query_node_t *parent, const cqrs_query_node_t *node)
+{
+    cqrs_buf_text(&w->buf, "select 1");
+    cqrs_query_write_from(w, parent, node);
+
+    return cqrs_query_write_where(w, parent, node, 1);
+}
+
+
+void
+cqrs_query_write_from(cqrs_query_writer_t *w, const cqrs_query_node_t *parent,
+    const cqrs_query_node_t *node)
+{
+    const cqrs_relation_t      *relation;
+    const cqrs_relationship_t  *relationship;
+
+    relation = node->embed->relation;
+    relationship = node->embed->relationship;
+
+    cqrs_buf_text(&w->buf, " from ");
+
+    if (relationship && relationship->cardinality == CQRS_COMPUTED) {
+        cqrs_query_write_qualified(w, &relationship->function.schema,
+                                   &relationship->function.name);
+        cqrs_buf_text(&w->buf, "(");
+        cqrs_query_write_table(w, parent);
+        cqrs_buf_text(&w->buf, "::");
+        cqrs_query_write_qualified(w, &relationship->from->schema,
+                                   &relationship->from->key.name);
+        cqrs_buf_text(&w->buf, ")");
+
+    } else if (relationship == NULL && w->source) {
+        cqrs_buf_text(&w->buf, w->source);
+
+    } else {
+        cqrs_query_write_qualified(w, &relation->schema, &relation->key.name);
+    }
+
+    cqrs_buf_text(&w->buf, " ");
+    cqrs_query_write_table(w, node);
+
+    if (relationship && relationship->cardinality == CQRS_MANY_TO_MANY) {
+        cqrs_buf_text(&w->buf, ", ");
+        cqrs_query_write_qualified(w, &relationship->junction->schema,
+                                   &relationship->junction->key.name);
+        cqrs_buf_text(&w->buf, " _j");
+        cqrs_buf_number(&w->buf, node->embed->number);
+    }
+}
+
+
+static void
+cqrs_query_column_begin(cqrs_query_columns_t *columns, int grouped)
+{
+    if (columns->position++) {
+        cqrs_buf_text(&columns->w->buf, ", ");
+    }
+
+    if (grouped) {
+        cqrs_buf_text(&columns->group_by,
+                      columns->groups++ ? ", " : " group by ");
+        cqrs_buf_number(&columns->group_by, columns->position);
+    }
+}
+
+
+static int
+cqrs_query_write_item(cqrs_query_columns_t *columns,
+    const cqrs_query_node_t *node, const cqrs_query_item_t *item)
+{
+    int                   aggregate, named;
+    cqrs_query_writer_t  *w;
+
+    w = columns->w;
+
+    if (item->star && !item->aggregate) {
+        return cqrs_query_write_star(columns, node);
+    }
+
+    aggregate = item->aggregate && !node->embed->hoisted;
+
+    cqrs_query_column_begin(columns, !aggregate);
+
+    if (aggregate) {
+        cqrs_buf_text(&w->buf, item->aggregate_cast.data ? "cast(" : "");
+        cqrs_buf_text(&w->buf, cqrs_query_aggregates[item->aggregate]);
+    }
+
+    if (item->star) {
+
+        /* of a spread's row, which is null where there is none */
+
+        if (node->embed->hoisted) {
+            cqrs_query_write_table(w, node);
+
+        } else {
+            cqrs_buf_text(&w->buf, "*");
+        }
+
+    } else if (cqrs_query_write_expression(w, node, item) != 0) {
+        return -1;
+    }
+
+    if (aggregate) {
+        cqrs_buf_text(&w->buf, ")");
+
+        if (item->aggregate_cast.data) {
+            cqrs_buf_text(&w->buf, " as ");
+            cqrs_query_write_type(w, &item->aggregate_cast);
+            cqrs_buf_text(&w->buf, ")");
+        }
+    }
+
+    /* a plain column has its name already */
+
+    named = item->alias.data || item->aggregate || item->cast.data
+            || item->field.path || node->embed->relation == NULL
+            || node->embed->relation->representations;
+
+    if (named) {
+        cqrs_buf_text(&w->buf, " as ");
+        cqrs_query_write_name(w, cqrs_query_item_name(item));
+    }
+
+    return 0;
+}
+
+
+static int
+cqrs_query_write_star(cqrs_query_columns_t *columns,
+    const cqrs_query_node_t *node)
+{
+    cqrs_query_item_t     item;
+    const cqrs_column_t  *column;
+
+    if (!node->embed->expanded) {
+        cqrs_query_column_begin(columns, 0);
+        cqrs_query_write_table(columns->w, node);
+        cqrs_buf_text(&columns->w->buf, ".*");
+        return 0;
+    }
+
+    memset(&item, 0, sizeof(cqrs_query_item_t));
+
+    for (column = node->embed->relation->columns;
+         column;
+         column = column->next)
+    {
+        item.field.name = column->key.name;
+
+        if (cqrs_query_write_item(columns, node, &item) != 0) {
+            return -1;
+        }
+    }
+
+    return 0;
+}
+
+
+static int
+cqrs_query_write_expression(cqrs_query_writer_t *w,
+    const cqrs_query_node_t *node, const cqrs_query_item_t *item)
+{
+    int                   represented;
+    const cqrs_column_t  *column;
+
+    column = item->field.path
+             ? NULL : cqrs_query_column(w, node, &item->field.name);
+
+    represented = column && column->to_json.name.data;
+
+    cqrs_buf_text(&w->buf, item->cast.data ? "cast(" : "");
+
+    if (represented) {
+        cqrs_query_write_qualified(w, &column->to_json.schema,
+                                   &column->to_json.name);
+        cqrs_buf_text(&w->buf, "(");
+    }
+
+    if (cqrs_query_write_field(w, node, &item->field) != 0) {
+        return -1;
+    }
+
+    cqrs_buf_text(&w->buf, represented ? ")" : "");
+
+    if (item->cast.data) {
+        cqrs_buf_text(&w->buf, " as ");
+        cqrs_query_write_type(w, &item->cast);
+        cqrs_buf_text(&w->buf, ")");
+    }
+
+    return 0;
+}
+
+
+/* Rows are grouped by jsonb, since json has no equality. */
+
+static void
+cqrs_query_write_json(cqrs_query_columns_t *columns,
+    const cqrs_query_node_t *node, const cqrs_query_node_t *child)
+{
+    cqrs_query_writer_t  *w;
+
+    w = columns->w;
+
+    cqrs_query_column_begin(columns, 1);
+
+    if (child->embed->to_one) {
+        cqrs_buf_text(&w->buf, "pg_catalog.row_to_json(");
+        cqrs_query_write_embed(w, child);
+        cqrs_buf_text(&w->buf, ")");
+
+    } else {
+        cqrs_buf_text(&w->buf, "coalesce(");
+        cqrs_query_write_embed(w, child);
+        cqrs_buf_text(&w->buf, "._j, '[]')");
+    }
+
+    cqrs_buf_text(&w->buf, node->embed->aggregated ? "::pg_catalog.jsonb as "
+                                                   : " as ");
+    cqrs_query_write_name(w, cqrs_query_label(child));
+}
+
+
+static void
+cqrs_query_write_spread(cqrs_query_columns_t *columns,
+    const cqrs_query_node_t *node, const cqrs_query_node_t *child)
+{
+    int                         aggregate;
+    cqrs_query_writer_t        *w;
+    const cqrs_query_output_t  *output;
+
+    w = columns->w;
+
+    for (output = child->embed->outputs; output; output = output->next) {
+
+        aggregate = output->aggregate && !node->embed->hoisted;
+
+        cqrs_query_column_begin(columns, !aggregate);
+
+        if (aggregate) {
+            cqrs_buf_text(&w->buf, output->cast.data ? "cast(" : "");
+            cqrs_buf_text(&w->buf, cqrs_query_aggregates[output->aggregate]);
+        }
+
+        cqrs_query_write_embed(w, child);
+        cqrs_buf_text(&w->buf, ".");
+
+        if (output->name.data == NULL) {
+            cqrs_buf_text(&w->buf, "*");
+            continue;
+        }
+
+        cqrs_query_write_name(w, &output->name);
+
+        if (aggregate) {
+            cqrs_buf_text(&w->buf, ")");
+
+            if (output->cast.data) {
+                cqrs_buf_text(&w->buf, " as ");
+                cqrs_query_write_type(w, &output->cast);
+                cqrs_buf_text(&w->buf, ")");
+            }
+
+            cqrs_buf_text(&w->buf, " as ");
+            cqrs_query_write_name(w, &output->alias);
+        }
+    }
+}
+
+
+static int
+cqrs_query_write_join(cqrs_query_writer_t *w, const cqrs_query_node_t *node,
+    const cqrs_query_node_t *child)
+{
+    int  inner;
+
+    inner = (child->join == CQRS_QUERY_JOIN_INNER);
+
+    cqrs_buf_text(&w->buf, inner ? " join lateral (" : " left join lateral (");
+
+    if (child->embed->to_one) {
+
+        if (cqrs_query_write_select(w, node, child) != 0) {
+            return -1;
+        }
+
+    } else if (cqrs_query_write_many(w, node, child) != 0) {
+        return -1;
+    }
+
+    cqrs_buf_text(&w->buf, ") ");
+    cqrs_query_write_embed(w, child);
+
+    if (inner && !child->embed->to_one) {
+        cqrs_buf_text(&w->buf, " on ");
+        cqrs_query_write_embed(w, child);
+        cqrs_buf_text(&w->buf, "._n is not null");
+
+    } else {
+        cqrs_buf_text(&w->buf, " on true");
+    }
+
+    return 0;
+}
+
+
+static int
+cqrs_query_write_many(cqrs_query_writer_t *w, const cqrs_query_node_t *node,
+    const cqrs_query_node_t *child)
+{
+    cqrs_buf_text(&w->buf,
+                  "select nullif(pg_catalog.count(*), 0) as _n");
+
+    if (child->spread) {
+        cqrs_query_write_lists(w, child);
+
+    } else if (!cqrs_query_is_empty(child)) {
+        cqrs_buf_text(&w->buf, ", pg_catalog.json_agg(_r) as _j");
+    }
+
+    cqrs_buf_text(&w->buf, " from (");
+
+    if (cqrs_query_write_select(w, node, child) != 0) {
+        return -1;
+    }
+
+    cqrs_buf_text(&w->buf, ") _r");
+
+    return 0;
+}
+
+
+/* An array for each column, all in the same order. */
+
+static void
+cqrs_query_write_lists(cqrs_query_writer_t *w, const cqrs_query_node_t *child)
+{
+    size_t                      n;
+    const char                 *keyword;
+    const cqrs_query_order_t   *order;
+    const cqrs_query_output_t  *output;
+
+    for (output = child->embed->outputs; output; output = output->next) {
+
+        if (output->name.data == NULL) {
+            continue;                      /* columns that are not known */
+        }
+
+        cqrs_buf_text(&w->buf, ", coalesce(pg_catalog.json_agg(_r.");
+        cqrs_query_write_name(w, &output->name);
+
+        keyword = " order by _r._o";
+        n = 0;
+
+        for (order = child->orders; order; order = order->next) {
+            cqrs_buf_text(&w->buf, keyword);
+            cqrs_buf_number(&w->buf, ++n);
+            cqrs_query_write_direction(w, order);
+            keyword = ", _r._o";
+        }
+
+        cqrs_buf_text(&w->buf, "), '[]') as ");
+        cqrs_query_write_name(w, &output->name);
+    }
+}
+
+
+static int
+cqrs_query_write_order_columns(cqrs_query_columns_t *columns,
+    const cqrs_query_node_t *node)
+{
+    size_t                     n;
+    const cqrs_query_order_t  *order;
+
+    n = 0;
+
+    for (order = node->orders; order; order = order->next) {
+
+        cqrs_query_column_begin(columns, 0);
+
+        if (cqrs_query_write_order(columns->w, node, order) != 0) {
+            return -1;
+        }
+
+        cqrs_buf_text(&columns->w->buf, " as _o");
+        cqrs_buf_number(&columns->w->buf, ++n);
+    }
+
+    return 0;
+}
+
+
+static int
+cqrs_query_write_orders(cqrs_query_writer_t *w, const cqrs_query_node_t *node)
+{
+    const char                *keyword;
+    const cqrs_query_order_t  *order;
+
+    keyword = " order by ";
+
+    for (order = node->orders; order; order = order->next) {
+
+        cqrs_buf_text(&w->buf, keyword);
+        keyword = ", ";
+
+        if (cqrs_query_write_order(w, node, order) != 0) {
+            return -1;
+        }
+
+        cqrs_query_write_direction(w, order);
+    }
+
+    return 0;
+}
+
+
+static int
+cqrs_query_write_order(cqrs_query_writer_t *w, const cqrs_query_node_t *node,
+    const cqrs_query_order_t *order)
+{
+    const cqrs_query_node_t  *child;
+    const cqrs_query_step_t  *step;
+
+    if (order->relation.data == NULL) {
+        return cqrs_query_write_field(w, node, &order->field);
+    }
+
+    /* it is there, and of one row: that has been looked at */
+
+    child = cqrs_query_child(node, &order->relation);
+
+    if (!cqrs_query_has_output(w, child, &order->field.name)) {
+        return cqrs_query_no_column(w->arena, w->error, child,
+                                    &order->field.name);
+    }
+
+    cqrs_buf_text(&w->buf, order->field.path ? "pg_catalog.to_jsonb(" : "");
+    cqrs_query_write_embed(w, child);
+    cqrs_buf_text(&w->buf, ".");
+    cqrs_query_write_name(w, &order->field.name);
+    cqrs_buf_text(&w->buf, order->field.path ? ")" : "");
+
+    for (step = order->field.path; step; step = step->next) {
+        cqrs_buf_text(&w->buf, step->text ? "->>" : "->");
+        cqrs_query_write_param(w, step->key.data);
+        cqrs_buf_text(&w->buf, step->index ? "::pg_catalog.int4" : "");
+    }
+
+    return 0;
+}
+
+
+static void
+cqrs_query_write_direction(cqrs_query_writer_t *w,
+    const cqrs_query_order_t *order)
+{
+    static const char *const  directions[] = { "", " asc", " desc" };
+    static const char *const  nulls[] = {
+        "", " nulls first", " nulls last"
+    };
+
+    cqrs_buf_text(&w->buf, directions[order->direction]);
+    cqrs_buf_text(&w->buf, nulls[order->nulls]);
+}
+
+
+/* The highest number of rows holds for each list of them. */
+
+static void
+cqrs_query_write_range(cqrs_query_writer_t *w, const cqrs_query_node_t *node)
+{
+    int64_t  limit;
+
+    limit = node->limit;
+
+    if (w->options->max_rows >= 0
+        && (limit < 0 || limit > w->options->max_rows)
+        && !(node->embed->relationship && node->embed->to_one))
+    {
+        limit = w->options->max_rows;
+    }
+
+    if (limit >= 0) {
+        cqrs_buf_text(&w->buf, " limit ");
+        cqrs_query_write_number(w, limit);
+    }
+
+    if (node->offset > 0) {
+        cqrs_buf_text(&w->buf, " offset ");
+        cqrs_query_write_number(w, node->offset);
+    }
+}
+
+
+/* "clients()", and "clients(projects())" too: joined, and not shown. */
+
+static int
+cqrs_query_is_empty(const cqrs_query_node_t *node)
+{
+    const cqrs_query_node_t  *child;
+
+    if (node->items) {
+        return 0;
+    }
+
+    for (child = node->children; child; child = child->next) {
+        if (!cqrs_query_is_empty(child)) {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
+static int
+cqrs_query_has_output(const cqrs_query_writer_t *w,
+    const cqrs_query_node_t *node, const cqrs_str_t *name)
+{
+    const cqrs_query_output_t  *output;
+
+    for (output = node->embed->outputs; output; output = output->next) {
+
+        if (output->name.data == NULL
+            ? node->embed->relation == NULL
+              || cqrs_query_column(w, node, name)
+            : cqrs_str_equal(&output->name, name))
+        {
+            return 1;
+        }
+    }
+
+    return 0;
+}

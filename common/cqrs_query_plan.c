@@ -1,0 +1,415 @@
+
+/*
+ * Copyright (C) The ngx_cqrs authors
+ */
+
+/*
+ * The whole statement: the select of the root becomes the body of the answer,
+ * with the numbers of its rows beside it.
+ *
+ *     select null, count(*)::text, coalesce(json_agg(_t), '[]'), ...
+ *       from (select ...) _t
+ */
+
+#include "cqrs_query_call.h"
+
+
+typedef struct {
+    cqrs_query_plan_t      *plan;
+    cqrs_query_t           *query;
+    cqrs_query_planner_t    planner;
+    cqrs_query_writer_t     w;
+    const cqrs_function_t  *function;        /* NULL: a relation is read */
+} cqrs_query_planning_t;
+
+
+static void cqrs_query_planning_init(cqrs_query_planning_t *p,
+    cqrs_query_plan_t *plan, cqrs_query_t *query,
+    const cqrs_catalog_t *catalog, const cqrs_query_options_t *options,
+    cqrs_arena_t *arena, cqrs_query_error_t *error);
+static int cqrs_query_plan(cqrs_query_planning_t *p);
+static int cqrs_query_plan_main(cqrs_query_planning_t *p);
+static int cqrs_query_plan_estimate(cqrs_query_planning_t *p);
+static int cqrs_query_write_source(cqrs_query_planning_t *p);
+static int cqrs_query_write_total(cqrs_query_planning_t *p);
+static void cqrs_query_write_page(cqrs_query_planning_t *p);
+static void cqrs_query_write_body(cqrs_query_planning_t *p);
+static void cqrs_query_write_body_json(cqrs_query_planning_t *p);
+static void cqrs_query_write_body_csv(cqrs_query_planning_t *p);
+static void cqrs_query_write_body_handler(cqrs_query_planning_t *p);
+
+
+int
+cqrs_query_plan_relation(cqrs_query_plan_t *plan, cqrs_query_t *query,
+    const cqrs_catalog_t *catalog, const cqrs_relation_t *relation,
+    const cqrs_query_options_t *options, cqrs_arena_t *arena,
+    cqrs_query_error_t *error)
+{
+    cqrs_query_planning_t  p;
+
+    cqrs_query_planning_init(&p, plan, query, catalog, options, arena, error);
+
+    p.function = NULL;
+    p.planner.schema = relation->schema;
+
+    if (cqrs_query_relate(&p.planner, &query->root, relation,
+                          &relation->key.name)
+        != 0)
+    {
+        return -1;
+    }
+
+    return cqrs_query_plan(&p);
+}
+
+
+int
+cqrs_query_plan_function(cqrs_query_plan_t *plan, cqrs_query_t *query,
+    const cqrs_catalog_t *catalog, const cqrs_function_t *function,
+    const cqrs_query_options_t *options, cqrs_arena_t *arena,
+    cqrs_query_error_t *error)
+{
+    const cqrs_str_t       *origin;
+    cqrs_query_planning_t   p;
+    const cqrs_relation_t  *relation, *exposed;
+
+    cqrs_query_planning_init(&p, plan, query, catalog, options, arena, error);
+
+    p.function = function;
+    p.planner.schema = function->schema;
+
+    relation = function->relation;
+    origin = &function->key.name;
+
+    if (relation) {
+
+        /* the relation of that name here, which may be embedded from */
+
+        origin = &relation->key.name;
+        exposed = cqrs_catalog_relation(catalog, &function->schema, origin);
+        relation = exposed ? exposed : relation;
+    }
+
+    if (cqrs_query_relate(&p.planner, &query->root, relation, origin) != 0) {
+        return -1;
+    }
+
+    return cqrs_query_plan(&p);
+}
+
+
+static void
+cqrs_query_planning_init(cqrs_query_planning_t *p, cqrs_query_plan_t *plan,
+    cqrs_query_t *query, const cqrs_catalog_t *catalog,
+    const cqrs_query_options_t *options, cqrs_arena_t *arena,
+    cqrs_query_error_t *error)
+{
+    memset(plan, 0, sizeof(cqrs_query_plan_t));
+    memset(error, 0, sizeof(cqrs_query_error_t));
+
+    p->plan = plan;
+    p->query = query;
+    p->planner.arena = arena;
+    p->planner.catalog = catalog;
+    p->planner.options = options;
+    p->planner.error = error;
+    p->planner.nodes = 0;
+}
+
+
+static int
+cqrs_query_plan(cqrs_query_planning_t *p)
+{
+    const cqrs_query_options_t  *options;
+
+    options = p->planner.options;
+
+    if (cqrs_query_derive(&p->planner, &p->query->root) != 0
+        || cqrs_query_plan_main(p) != 0)
+    {
+        return -1;
+    }
+
+    if (options->count == CQRS_QUERY_COUNT_PLANNED
+        || options->count == CQRS_QUERY_COUNT_ESTIMATED)
+    {
+        return cqrs_query_plan_estimate(p);
+    }
+
+    return 0;
+}
+
+
+static int
+cqrs_query_plan_main(cqrs_query_planning_t *p)
+{
+    cqrs_query_writer_t  *w;
+
+    w = &p->w;
+
+    cqrs_query_write_init(w, &p->planner);
+
+    if (w->options->explain) {
+        cqrs_buf_text(&w->buf, "explain (");
+        cqrs_buf_text(&w->buf, w->options->explain);
+        cqrs_buf_text(&w->buf, ") ");
+    }
+
+    if (cqrs_query_write_source(p) != 0) {
+        return -1;
+    }
+
+    cqrs_buf_text(&w->buf, "select ");
+
+    if (cqrs_query_write_total(p) != 0) {
+        return -1;
+    }
+
+    cqrs_buf_text(&w->buf, ", ");
+    cqrs_query_write_page(p);
+    cqrs_buf_text(&w->buf, ", ");
+    cqrs_query_write_body(p);
+
+    cqrs_buf_text(&w->buf,
+        ", nullif(pg_catalog.current_setting('response.headers', true), '')"
+        ", nullif(pg_catalog.current_setting('response.status', true), '')"
+        " from (");
+
+    if (w->options->body == CQRS_QUERY_BODY_CSV) {
+        cqrs_buf_text(&w->buf, "select * from _s");
+
+    } else if (cqrs_query_write_select(w, NULL, &p->query->root) != 0) {
+        return -1;
+    }
+
+    cqrs_buf_text(&w->buf, ") _t");
+
+    return cqrs_query_write_end(w, &p->plan->main);
+}
+
+
+static int
+cqrs_query_plan_estimate(cqrs_query_planning_t *p)
+{
+    cqrs_query_writer_t  *w;
+
+    w = &p->w;
+
+    cqrs_query_write_init(w, &p->planner);
+
+    cqrs_buf_text(&w->buf, "explain (format json) ");
+
+    if (p->function) {
+        cqrs_buf_text(&w->buf, "with _c as (");
+
+        if (cqrs_query_write_call(w, p->function, p->query->arguments) != 0) {
+            return -1;
+        }
+
+        cqrs_buf_text(&w->buf, ") ");
+        w->source = "_c";
+    }
+
+    if (cqrs_query_write_rows(w, NULL, &p->query->root) != 0) {
+        return -1;
+    }
+
+    return cqrs_query_write_end(w, &p->plan->estimate);
+}
+
+
+/* A function is called once, however often its rows are looked at. */
+
+static int
+cqrs_query_write_source(cqrs_query_planning_t *p)
+{
+    const char           *keyword;
+    cqrs_query_writer_t  *w;
+
+    w = &p->w;
+    keyword = "with ";
+
+    if (p->function) {
+        cqrs_buf_text(&w->buf, "with _c as (");
+
+        if (cqrs_query_write_call(w, p->function, p->query->arguments) != 0) {
+            return -1;
+        }
+
+        cqrs_buf_text(&w->buf, ") ");
+        keyword = ", ";
+        w->source = "_c";
+    }
+
+    if (w->options->body == CQRS_QUERY_BODY_CSV) {
+        cqrs_buf_text(&w->buf, keyword);
+        cqrs_buf_text(&w->buf, "_s as (");
+
+        if (cqrs_query_write_select(w, NULL, &p->query->root) != 0) {
+            return -1;
+        }
+
+        cqrs_buf_text(&w->buf, ") ");
+    }
+
+    return 0;
+}
+
+
+/* An estimate is exact up to the highest number of rows. */
+
+static int
+cqrs_query_write_total(cqrs_query_planning_t *p)
+{
+    cqrs_query_node_t           *root;
+    cqrs_query_writer_t         *w;
+    const cqrs_query_options_t  *options;
+
+    w = &p->w;
+    options = w->options;
+    root = &p->query->root;
+
+    if (options->count != CQRS_QUERY_COUNT_EXACT
+        && options->count != CQRS_QUERY_COUNT_ESTIMATED)
+    {
+        cqrs_buf_text(&w->buf, "null::pg_catalog.text");
+        return 0;
+    }
+
+    if (root->limit < 0 && root->offset <= 0 && options->max_rows < 0) {
+        cqrs_query_write_page(p);
+        return 0;
+    }
+
+    cqrs_buf_text(&w->buf, "(select pg_catalog.count(*)::pg_catalog.text "
+                           "from (");
+
+    if (cqrs_query_write_rows(w, NULL, root) != 0) {
+        return -1;
+    }
+
+    if (options->count == CQRS_QUERY_COUNT_ESTIMATED
+        && options->max_rows >= 0)
+    {
+        cqrs_buf_text(&w->buf, " limit ");
+        cqrs_query_write_number(w, options->max_rows + 1);
+    }
+
+    cqrs_buf_text(&w->buf, ") _n)");
+
+    return 0;
+}
+
+
+static void
+cqrs_query_write_page(cqrs_query_planning_t *p)
+{
+    cqrs_buf_text(&p->w.buf, (p->function && !p->function->set)
+                             ? "'1'"
+                             : "pg_catalog.count(*)::pg_catalog.text");
+}
+
+
+static void
+cqrs_query_write_body(cqrs_query_planning_t *p)
+{
+    cqrs_query_writer_t  *w;
+
+    w = &p->w;
+
+    switch (w->options->body) {
+
+    case CQRS_QUERY_BODY_CSV:
+        cqrs_query_write_body_csv(p);
+        break;
+
+    case CQRS_QUERY_BODY_GEOJSON:
+        cqrs_buf_text(&w->buf,
+            "pg_catalog.json_build_object('type', 'FeatureCollection', "
+            "'features', coalesce(pg_catalog.json_agg("
+            "st_asgeojson(_t)::pg_catalog.json), '[]'))");
+        break;
+
+    case CQRS_QUERY_BODY_HANDLER:
+        cqrs_query_write_body_handler(p);
+        break;
+
+    case CQRS_QUERY_BODY_NONE:
+        cqrs_buf_text(&w->buf, "''");
+        break;
+
+    default:
+        cqrs_query_write_body_json(p);
+        break;
+    }
+}
+
+
+static void
+cqrs_query_write_body_json(cqrs_query_planning_t *p)
+{
+    int                     scalar, single;
+    cqrs_query_writer_t    *w;
+    const cqrs_function_t  *function;
+
+    w = &p->w;
+    function = p->function;
+
+    scalar = function && !function->composite;
+    single = (function && !function->set)
+             || w->options->body == CQRS_QUERY_BODY_OBJECT;
+
+    cqrs_buf_text(&w->buf, "coalesce(");
+    cqrs_buf_text(&w->buf, w->options->strip_nulls
+                           ? "pg_catalog.json_strip_nulls(" : "");
+    cqrs_buf_text(&w->buf, scalar ? "pg_catalog.json_agg(_t.pgrst_scalar)"
+                                  : "pg_catalog.json_agg(_t)");
+    cqrs_buf_text(&w->buf, single ? "->0" : "");
+    cqrs_buf_text(&w->buf, w->options->strip_nulls ? ")" : "");
+    cqrs_buf_text(&w->buf, single ? ", 'null')" : ", '[]')");
+}
+
+
+/* The first row's names, then each row as Postgres writes a record. */
+
+static void
+cqrs_query_write_body_csv(cqrs_query_planning_t *p)
+{
+    cqrs_buf_text(&p->w.buf,
+        "(select coalesce(pg_catalog.string_agg(_k, ','), '') from ("
+          "select pg_catalog.json_object_keys(pg_catalog.row_to_json(_h)) "
+          "as _k from (select * from _s limit 1) _h) _a) || E'\\n' || "
+        "coalesce(pg_catalog.string_agg(pg_catalog.substr("
+          "_t::pg_catalog.text, 2, "
+          "pg_catalog.length(_t::pg_catalog.text) - 2), E'\\n'), '')");
+}
+
+
+static void
+cqrs_query_write_body_handler(cqrs_query_planning_t *p)
+{
+    int                    scalar;
+    cqrs_query_writer_t   *w;
+    const cqrs_handler_t  *handler;
+
+    w = &p->w;
+    handler = w->options->handler;
+    scalar = p->function && !p->function->composite;
+
+    if (handler->function.name.data == NULL) {
+        cqrs_buf_text(&w->buf, "_t.pgrst_scalar");
+        return;
+    }
+
+    cqrs_query_write_qualified(w, &handler->function.schema,
+                               &handler->function.name);
+    cqrs_buf_text(&w->buf, scalar ? "(_t.pgrst_scalar" : "(_t");
+
+    if (handler->relation.name.data && !scalar) {
+        cqrs_buf_text(&w->buf, "::");
+        cqrs_query_write_qualified(w, &handler->relation.schema,
+                                   &handler->relation.name);
+    }
+
+    cqrs_buf_text(&w->buf, ")");
+}

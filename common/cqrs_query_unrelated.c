@@ -1,0 +1,313 @@
+
+/*
+ * Copyright (C) The ngx_cqrs authors
+ */
+
+/* What is said when an embed fits no relationship, or several. */
+
+#include "cqrs_query_relate.h"
+
+
+#define CQRS_QUERY_ALIKE  3              /* a third of the letters agree */
+
+
+typedef struct {
+    const cqrs_str_t  *wanted;
+    const cqrs_str_t  *found;
+    size_t             distance;
+} cqrs_query_nearest_t;
+
+
+static void cqrs_query_ambiguity_relationship(
+    cqrs_query_ambiguity_t *ambiguity,
+    const cqrs_relationship_t *relationship);
+static void cqrs_query_ambiguity_columns(cqrs_query_ambiguity_t *ambiguity,
+    const cqrs_join_t *joins, int to);
+static void cqrs_query_quote(cqrs_buf_t *buf, const cqrs_str_t *text);
+static void cqrs_query_similar_child(cqrs_query_planner_t *planner,
+    const cqrs_query_node_t *parent, cqrs_query_nearest_t *nearest);
+static void cqrs_query_similar_parent(cqrs_query_planner_t *planner,
+    cqrs_query_nearest_t *nearest);
+static void cqrs_query_nearer(cqrs_query_nearest_t *nearest,
+    const cqrs_str_t *name);
+
+
+void
+cqrs_query_ambiguity_init(cqrs_query_ambiguity_t *ambiguity,
+    cqrs_query_planner_t *planner, const cqrs_query_node_t *parent,
+    const cqrs_query_node_t *node)
+{
+    ambiguity->planner = planner;
+    ambiguity->parent = parent;
+    ambiguity->node = node;
+    ambiguity->count = 0;
+
+    cqrs_buf_init(&ambiguity->details, planner->arena);
+    cqrs_buf_init(&ambiguity->choices, planner->arena);
+}
+
+
+void
+cqrs_query_ambiguity_add(cqrs_query_ambiguity_t *ambiguity,
+    const cqrs_relationship_t *relationship)
+{
+    cqrs_buf_t               *details, *choices;
+
+    static const char *const  cardinalities[] = {
+        "many-to-one", "one-to-many", "one-to-one", "many-to-many", "computed"
+    };
+
+    details = &ambiguity->details;
+    choices = &ambiguity->choices;
+
+    cqrs_buf_text(details, ambiguity->count ? "," : "[");
+    cqrs_buf_text(details, "{\"cardinality\":\"");
+    cqrs_buf_text(details, cardinalities[relationship->cardinality]);
+    cqrs_buf_text(details, "\",\"embedding\":\"");
+    cqrs_query_quote(details, &relationship->from->key.name);
+    cqrs_buf_text(details, " with ");
+    cqrs_query_quote(details, &relationship->to->key.name);
+    cqrs_buf_text(details, "\",\"relationship\":\"");
+    cqrs_query_ambiguity_relationship(ambiguity, relationship);
+    cqrs_buf_text(details, "\"}");
+
+    cqrs_buf_text(choices, ambiguity->count ? ", '" : "'");
+    cqrs_buf_str(choices, &relationship->to->key.name);
+    cqrs_buf_text(choices, "!");
+    cqrs_buf_str(choices, relationship->cardinality == CQRS_MANY_TO_MANY
+                          ? &relationship->junction->key.name
+                          : &relationship->constraint);
+    cqrs_buf_text(choices, "'");
+
+    ambiguity->count++;
+}
+
+
+void
+cqrs_query_ambiguity_end(cqrs_query_ambiguity_t *ambiguity)
+{
+    cqrs_str_t           choices;
+    cqrs_query_error_t  *error;
+
+    error = ambiguity->planner->error;
+
+    cqrs_query_refuse(error, 300, "PGRST201", "");
+
+    cqrs_buf_text(&ambiguity->details, "]");
+
+    if (cqrs_buf_end(&ambiguity->details, &error->details) != 0
+        || cqrs_buf_end(&ambiguity->choices, &choices) != 0)
+    {
+        cqrs_query_no_memory(error);
+        return;
+    }
+
+    error->details_json = 1;
+
+    if (cqrs_query_say(ambiguity->planner->arena, error, &error->message,
+                       "Could not embed because more than one relationship "
+                       "was found for '",
+                       ambiguity->parent->embed->origin.data, "' and '",
+                       ambiguity->node->name.data, "'", NULL)
+        != 0)
+    {
+        return;
+    }
+
+    (void) cqrs_query_say(ambiguity->planner->arena, error, &error->hint,
+                          "Try changing '", ambiguity->node->name.data,
+                          "' to one of the following: ", choices.data,
+                          ". Find the desired relationship in the 'details' "
+                          "key.", NULL);
+}
+
+
+static void
+cqrs_query_ambiguity_relationship(cqrs_query_ambiguity_t *ambiguity,
+    const cqrs_relationship_t *relationship)
+{
+    cqrs_buf_t  *details;
+
+    details = &ambiguity->details;
+
+    if (relationship->cardinality == CQRS_MANY_TO_MANY) {
+        cqrs_query_quote(details, &relationship->junction->key.name);
+        cqrs_buf_text(details, " using ");
+        cqrs_query_quote(details, &relationship->constraint);
+        cqrs_query_ambiguity_columns(ambiguity, relationship->joins, 1);
+        cqrs_buf_text(details, " and ");
+        cqrs_query_quote(details, &relationship->constraint2);
+        cqrs_query_ambiguity_columns(ambiguity, relationship->joins2, 0);
+        return;
+    }
+
+    cqrs_query_quote(details, &relationship->constraint);
+    cqrs_buf_text(details, " using ");
+    cqrs_query_quote(details, &relationship->from->key.name);
+    cqrs_query_ambiguity_columns(ambiguity, relationship->joins, 0);
+    cqrs_buf_text(details, " and ");
+    cqrs_query_quote(details, &relationship->to->key.name);
+    cqrs_query_ambiguity_columns(ambiguity, relationship->joins, 1);
+}
+
+
+static void
+cqrs_query_ambiguity_columns(cqrs_query_ambiguity_t *ambiguity,
+    const cqrs_join_t *joins, int to)
+{
+    const char         *comma;
+    const cqrs_join_t  *join;
+
+    comma = "(";
+
+    for (join = joins; join; join = join->next) {
+        cqrs_buf_text(&ambiguity->details, comma);
+        cqrs_query_quote(&ambiguity->details,
+                         to ? &join->to->key.name : &join->from->key.name);
+        comma = ", ";
+    }
+
+    cqrs_buf_text(&ambiguity->details, ")");
+}
+
+
+/* Within a JSON string; names in a catalogue are valid text. */
+
+static void
+cqrs_query_quote(cqrs_buf_t *buf, const cqrs_str_t *text)
+{
+    char         escape[] = "\\u0000";
+    size_t       i;
+    const char  *hex;
+
+    hex = "0123456789abcdef";
+
+    for (i = 0; i < text->len; i++) {
+
+        if (text->data[i] == '"' || text->data[i] == '\\') {
+            cqrs_buf_text(buf, "\\");
+
+        } else if ((unsigned char) text->data[i] < 0x20) {
+            escape[4] = hex[text->data[i] >> 4];
+            escape[5] = hex[text->data[i] & 15];
+            cqrs_buf_text(buf, escape);
+            continue;
+        }
+
+        cqrs_buf_add(buf, text->data + i, 1);
+    }
+}
+
+
+void
+cqrs_query_no_relationship(cqrs_query_planner_t *planner,
+    const cqrs_query_node_t *parent, const cqrs_query_node_t *node)
+{
+    const char            *origin, *hinted;
+    cqrs_query_error_t    *error;
+    cqrs_query_nearest_t   nearest;
+
+    error = planner->error;
+    origin = parent->embed->origin.data;
+    hinted = node->hint.data ? "' using the hint '" : "";
+
+    cqrs_query_refuse(error, 400, "PGRST200", "");
+    error->stale = 1;
+
+    if (cqrs_query_say(planner->arena, error, &error->message,
+                       "Could not find a relationship between '", origin,
+                       "' and '", node->name.data, "' in the schema cache",
+                       NULL)
+        != 0
+        || cqrs_query_say(planner->arena, error, &error->details,
+                          "Searched for a foreign key relationship between '",
+                          origin, "' and '", node->name.data, hinted,
+                          node->hint.data ? node->hint.data : "",
+                          "' in the schema '", planner->schema.data,
+                          "', but no matches were found.", NULL)
+           != 0)
+    {
+        return;
+    }
+
+    nearest.found = NULL;
+
+    if (parent->embed->relation && parent->embed->relation->relationships) {
+        nearest.wanted = &node->name;
+        cqrs_query_similar_child(planner, parent, &nearest);
+
+    } else {
+        nearest.wanted = &parent->embed->origin;
+        cqrs_query_similar_parent(planner, &nearest);
+    }
+
+    if (nearest.found && !cqrs_str_equal(nearest.found, nearest.wanted)) {
+        (void) cqrs_query_say(planner->arena, error, &error->hint,
+                              "Perhaps you meant '", nearest.found->data,
+                              "' instead of '", nearest.wanted->data, "'.",
+                              NULL);
+    }
+}
+
+
+static void
+cqrs_query_similar_child(cqrs_query_planner_t *planner,
+    const cqrs_query_node_t *parent, cqrs_query_nearest_t *nearest)
+{
+    const cqrs_relationship_t  *relationship;
+
+    for (relationship = parent->embed->relation->relationships;
+         relationship;
+         relationship = relationship->next)
+    {
+        if (cqrs_str_equal(&relationship->to->schema, &planner->schema)) {
+            cqrs_query_nearer(nearest, &relationship->to->key.name);
+        }
+    }
+}
+
+
+static void
+cqrs_query_similar_parent(cqrs_query_planner_t *planner,
+    cqrs_query_nearest_t *nearest)
+{
+    const cqrs_relation_t  *relation;
+
+    relation = NULL;
+
+    for ( ;; ) {
+        relation = cqrs_catalog_next_relation(planner->catalog,
+                                              &planner->schema, relation);
+        if (relation == NULL) {
+            return;
+        }
+
+        if (relation->relationships) {
+            cqrs_query_nearer(nearest, &relation->key.name);
+        }
+    }
+}
+
+
+static void
+cqrs_query_nearer(cqrs_query_nearest_t *nearest, const cqrs_str_t *name)
+{
+    size_t  distance, longer;
+
+    longer = (name->len > nearest->wanted->len) ? name->len
+                                                : nearest->wanted->len;
+    if (longer > 64) {
+        return;
+    }
+
+    distance = cqrs_catalog_distance(name, nearest->wanted);
+
+    if ((longer - distance) * CQRS_QUERY_ALIKE < longer
+        || (nearest->found && distance >= nearest->distance))
+    {
+        return;
+    }
+
+    nearest->found = name;
+    nearest->distance = distance;
+}

@@ -1,0 +1,387 @@
+
+/*
+ * Copyright (C) The ngx_cqrs authors
+ */
+
+#include "cqrs_query_write.h"
+
+#include <stdio.h>
+
+
+#define CQRS_QUERY_PARAMS_BEGIN  16
+#define CQRS_QUERY_PARAMS_MAX    65535   /* of Postgres' protocol */
+#define CQRS_QUERY_TYPE_MAX      64
+
+
+typedef struct {
+    const char  *words;
+    const char  *sql;
+} cqrs_query_type_t;
+
+
+static void cqrs_query_write_alias(cqrs_query_writer_t *w, const char *prefix,
+    unsigned number);
+
+
+/* What SQL calls by other words than the catalogue does. */
+
+static const cqrs_query_type_t  cqrs_query_types[] = {
+    { "bigint",                      "pg_catalog.int8" },
+    { "bit",                         "bit" },
+    { "bit varying",                 "pg_catalog.varbit" },
+    { "boolean",                     "pg_catalog.bool" },
+    { "char",                        "character" },
+    { "char varying",                "pg_catalog.varchar" },
+    { "character",                   "character" },
+    { "character varying",           "pg_catalog.varchar" },
+    { "dec",                         "pg_catalog.numeric" },
+    { "decimal",                     "pg_catalog.numeric" },
+    { "double precision",            "pg_catalog.float8" },
+    { "float",                       "pg_catalog.float8" },
+    { "int",                         "pg_catalog.int4" },
+    { "integer",                     "pg_catalog.int4" },
+    { "real",                        "pg_catalog.float4" },
+    { "smallint",                    "pg_catalog.int2" },
+    { "time with time zone",         "pg_catalog.timetz" },
+    { "time without time zone",      "pg_catalog.time" },
+    { "timestamp with time zone",    "pg_catalog.timestamptz" },
+    { "timestamp without time zone", "pg_catalog.timestamp" },
+    { NULL, NULL }
+};
+
+
+void
+cqrs_query_write_init(cqrs_query_writer_t *w,
+    const cqrs_query_planner_t *planner)
+{
+    memset(w, 0, sizeof(cqrs_query_writer_t));
+
+    cqrs_buf_init(&w->buf, planner->arena);
+
+    w->arena = planner->arena;
+    w->catalog = planner->catalog;
+    w->options = planner->options;
+    w->error = planner->error;
+}
+
+
+int
+cqrs_query_write_end(cqrs_query_writer_t *w, cqrs_query_sql_t *sql)
+{
+    if (cqrs_buf_end(&w->buf, &sql->text) != 0) {
+        cqrs_query_no_memory(w->error);
+        return -1;
+    }
+
+    sql->nparams = w->nparams;
+    sql->params = w->params;
+
+    return 0;
+}
+
+
+void
+cqrs_query_write_name(cqrs_query_writer_t *w, const cqrs_str_t *name)
+{
+    size_t  i, begin;
+
+    cqrs_buf_text(&w->buf, "\"");
+
+    for (i = 0, begin = 0; i < name->len; i++) {
+        if (name->data[i] == '"') {
+            cqrs_buf_add(&w->buf, name->data + begin, i - begin + 1);
+            begin = i;                     /* once more */
+        }
+    }
+
+    cqrs_buf_add(&w->buf, name->data + begin, name->len - begin);
+    cqrs_buf_text(&w->buf, "\"");
+}
+
+
+void
+cqrs_query_write_qualified(cqrs_query_writer_t *w, const cqrs_str_t *schema,
+    const cqrs_str_t *name)
+{
+    cqrs_query_write_name(w, schema);
+    cqrs_buf_text(&w->buf, ".");
+    cqrs_query_write_name(w, name);
+}
+
+
+void
+cqrs_query_write_param(cqrs_query_writer_t *w, const char *value)
+{
+    size_t        size;
+    const char  **params;
+
+    if (w->nparams == w->size) {
+
+        size = w->size ? w->size * 2 : CQRS_QUERY_PARAMS_BEGIN;
+        params = NULL;
+
+        if (w->nparams < CQRS_QUERY_PARAMS_MAX) {
+            params = cqrs_arena_alloc(w->arena, size * sizeof(char *));
+        }
+
+        if (params == NULL) {
+            w->buf.failed = 1;
+            return;
+        }
+
+        if (w->nparams) {
+            memcpy(params, w->params, w->nparams * sizeof(char *));
+        }
+
+        w->params = params;
+        w->size = size;
+    }
+
+    w->params[w->nparams++] = value;
+
+    cqrs_buf_text(&w->buf, "$");
+    cqrs_buf_number(&w->buf, w->nparams);
+}
+
+
+void
+cqrs_query_write_number(cqrs_query_writer_t *w, int64_t number)
+{
+    char  *p, text[24];
+    int    len;
+
+    len = snprintf(text, sizeof(text), "%lld", (long long) number);
+
+    p = cqrs_arena_copy(w->arena, text, (size_t) len);
+    if (p == NULL) {
+        w->buf.failed = 1;
+        return;
+    }
+
+    cqrs_query_write_param(w, p);
+    cqrs_buf_text(&w->buf, "::pg_catalog.int8");
+}
+
+
+void
+cqrs_query_write_array(cqrs_query_writer_t *w,
+    const cqrs_query_value_t *values)
+{
+    size_t                     i;
+    cqrs_buf_t                 buf;
+    cqrs_str_t                 text;
+    const cqrs_query_value_t  *value;
+
+    cqrs_buf_init(&buf, w->arena);
+    cqrs_buf_text(&buf, "{");
+
+    for (value = values; value; value = value->next) {
+
+        cqrs_buf_text(&buf, value == values ? "\"" : ",\"");
+
+        for (i = 0; i < value->text.len; i++) {
+
+            if (value->text.data[i] == '"' || value->text.data[i] == '\\') {
+                cqrs_buf_text(&buf, "\\");
+            }
+
+            cqrs_buf_add(&buf, value->text.data + i, 1);
+        }
+
+        cqrs_buf_text(&buf, "\"");
+    }
+
+    cqrs_buf_text(&buf, "}");
+
+    if (cqrs_buf_end(&buf, &text) != 0) {
+        w->buf.failed = 1;
+        return;
+    }
+
+    cqrs_query_write_param(w, text.data);
+}
+
+
+void
+cqrs_query_write_table(cqrs_query_writer_t *w, const cqrs_query_node_t *node)
+{
+    cqrs_query_write_alias(w, "_t", node->embed->number);
+}
+
+
+void
+cqrs_query_write_embed(cqrs_query_writer_t *w, const cqrs_query_node_t *node)
+{
+    cqrs_query_write_alias(w, "_e", node->embed->number);
+}
+
+
+static void
+cqrs_query_write_alias(cqrs_query_writer_t *w, const char *prefix,
+    unsigned number)
+{
+    cqrs_buf_text(&w->buf, prefix);
+    cqrs_buf_number(&w->buf, number);
+}
+
+
+/*
+ * The word of a type folds to lower case and its blanks are one, as in SQL
+ * text; what SQL has no words for is a name, which Postgres may not find.
+ */
+
+void
+cqrs_query_write_type(cqrs_query_writer_t *w, const cqrs_str_t *type)
+{
+    char                      c, words[CQRS_QUERY_TYPE_MAX + 1];
+    size_t                    i, len;
+    cqrs_str_t                name;
+    const cqrs_query_type_t  *known;
+
+    len = 0;
+
+    for (i = 0; i < type->len && len < CQRS_QUERY_TYPE_MAX; i++) {
+        c = type->data[i];
+
+        if (c == ' ' && (len == 0 || words[len - 1] == ' ')) {
+            continue;
+        }
+
+        words[len++] = (char) ((c >= 'A' && c <= 'Z') ? c | 0x20 : c);
+    }
+
+    if (len && words[len - 1] == ' ') {
+        len--;
+    }
+
+    words[len] = '\0';
+
+    for (known = cqrs_query_types; known->words; known++) {
+        if (strcmp(known->words, words) == 0) {
+            cqrs_buf_text(&w->buf, known->sql);
+            return;
+        }
+    }
+
+    name.data = words;
+    name.len = len;
+
+    cqrs_query_write_name(w, &name);
+}
+
+
+const cqrs_column_t *
+cqrs_query_column(const cqrs_query_writer_t *w, const cqrs_query_node_t *node,
+    const cqrs_str_t *name)
+{
+    if (node->embed->relation == NULL) {
+        return NULL;
+    }
+
+    return cqrs_catalog_column(w->catalog, node->embed->relation, name);
+}
+
+
+int
+cqrs_query_write_field(cqrs_query_writer_t *w, const cqrs_query_node_t *node,
+    const cqrs_query_field_t *field)
+{
+    int                       json;
+    const cqrs_column_t      *column;
+    const cqrs_relation_t    *relation;
+    const cqrs_query_step_t  *step;
+
+    relation = node->embed->relation;
+    column = cqrs_query_column(w, node, &field->name);
+
+    /* Postgres knows the columns of a function's result that we do not */
+
+    if (column == NULL && relation
+        && !cqrs_catalog_computed(w->catalog, relation, &field->name))
+    {
+        return cqrs_query_no_column(w->arena, w->error, node, &field->name);
+    }
+
+    json = field->path
+           && !(column && (cqrs_str_is(&column->base, "json")
+                           || cqrs_str_is(&column->base, "jsonb")));
+
+    cqrs_buf_text(&w->buf, json ? "pg_catalog.to_jsonb(" : "");
+    cqrs_query_write_table(w, node);
+    cqrs_buf_text(&w->buf, ".");
+    cqrs_query_write_name(w, &field->name);
+    cqrs_buf_text(&w->buf, json ? ")" : "");
+
+    for (step = field->path; step; step = step->next) {
+        cqrs_buf_text(&w->buf, step->text ? "->>" : "->");
+        cqrs_query_write_param(w, step->key.data);
+        cqrs_buf_text(&w->buf, step->index ? "::pg_catalog.int4" : "");
+    }
+
+    return 0;
+}
+
+
+/* With Postgres' hint, if one column has a name that is much like it. */
+
+int
+cqrs_query_no_column(cqrs_arena_t *arena, cqrs_query_error_t *error,
+    const cqrs_query_node_t *node, const cqrs_str_t *name)
+{
+    char                  depth[16];
+    size_t                distance, best;
+    const char           *table;
+    const cqrs_column_t  *column, *similar;
+
+    cqrs_query_refuse(error, 400, "42703", "");
+    error->stale = 1;
+
+    depth[0] = '\0';
+    table = node->embed->origin.data;
+
+    /* rows of a junction are joined as they are, all others have an alias */
+
+    if (node->embed->relationship
+        && node->embed->relationship->cardinality != CQRS_MANY_TO_MANY)
+    {
+        snprintf(depth, sizeof(depth), "_%u", node->embed->depth);
+    }
+
+    if (cqrs_query_say(arena, error, &error->message, "column ", table, depth,
+                       ".", name->data, " does not exist", NULL)
+        != 0)
+    {
+        return -1;
+    }
+
+    similar = NULL;
+    best = 4;                              /* three letters may differ */
+
+    for (column = node->embed->relation ? node->embed->relation->columns : NULL;
+         column && name->len <= 64;
+         column = column->next)
+    {
+        if (column->key.name.len > 64) {
+            continue;
+        }
+
+        distance = cqrs_catalog_distance(&column->key.name, name);
+
+        if (distance < best && distance * 2 <= column->key.name.len) {
+            best = distance;
+            similar = column;
+
+        } else if (distance == best) {
+            similar = NULL;                /* Postgres names two, or none */
+        }
+    }
+
+    if (similar) {
+        (void) cqrs_query_say(arena, error, &error->hint,
+                              "Perhaps you meant to reference the column \"",
+                              table, depth, ".", similar->key.name.data,
+                              "\".", NULL);
+    }
+
+    return -1;
+}
