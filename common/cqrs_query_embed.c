@@ -18,29 +18,9 @@
  * _n is null where an embed of many rows has none.
  */
 
-#include "cqrs_query_write.h"
+#include "cqrs_query_columns.h"
 
 
-typedef struct {
-    cqrs_query_writer_t  *w;
-    unsigned              position;      /* of the column that comes next */
-    size_t                groups;        /* that were written */
-    cqrs_buf_t            group_by;
-} cqrs_query_columns_t;
-
-
-static void cqrs_query_column_begin(cqrs_query_columns_t *columns,
-    int grouped);
-static int cqrs_query_write_item(cqrs_query_columns_t *columns,
-    const cqrs_query_node_t *node, const cqrs_query_item_t *item);
-static int cqrs_query_write_star(cqrs_query_columns_t *columns,
-    const cqrs_query_node_t *node);
-static int cqrs_query_write_expression(cqrs_query_writer_t *w,
-    const cqrs_query_node_t *node, const cqrs_query_item_t *item);
-static void cqrs_query_write_json(cqrs_query_columns_t *columns,
-    const cqrs_query_node_t *node, const cqrs_query_node_t *child);
-static void cqrs_query_write_spread(cqrs_query_columns_t *columns,
-    const cqrs_query_node_t *node, const cqrs_query_node_t *child);
 static int cqrs_query_write_join(cqrs_query_writer_t *w,
     const cqrs_query_node_t *node, const cqrs_query_node_t *child);
 static int cqrs_query_write_many(cqrs_query_writer_t *w,
@@ -62,14 +42,6 @@ static int cqrs_query_has_output(const cqrs_query_writer_t *w,
     const cqrs_query_node_t *node, const cqrs_str_t *name);
 
 
-/* In the order of cqrs_query_aggregate_e. */
-
-static const char *const  cqrs_query_aggregates[] = {
-    "", "pg_catalog.sum(", "pg_catalog.avg(", "pg_catalog.count(",
-    "pg_catalog.max(", "pg_catalog.min("
-};
-
-
 int
 cqrs_query_write_select(cqrs_query_writer_t *w,
     const cqrs_query_node_t *parent, const cqrs_query_node_t *node)
@@ -78,10 +50,7 @@ cqrs_query_write_select(cqrs_query_writer_t *w,
     const cqrs_query_item_t  *item;
     cqrs_query_columns_t      columns;
 
-    columns.w = w;
-    columns.position = 0;
-    columns.groups = 0;
-    cqrs_buf_init(&columns.group_by, w->arena);
+    cqrs_query_columns_init(&columns, w, node);
 
     cqrs_buf_text(&w->buf, "select ");
 
@@ -160,7 +129,12 @@ cqrs_query_write_from(cqrs_query_writer_t *w, const cqrs_query_node_t *parent,
 
     cqrs_buf_text(&w->buf, " from ");
 
+    if (relation && relation->kind != 'r' && relation->kind != 'p') {
+        w->calls = 1;
+    }
+
     if (relationship && relationship->cardinality == CQRS_COMPUTED) {
+        w->calls = 1;
         cqrs_query_write_qualified(w, &relationship->function.schema,
                                    &relationship->function.name);
         cqrs_buf_text(&w->buf, "(");
@@ -186,226 +160,6 @@ cqrs_query_write_from(cqrs_query_writer_t *w, const cqrs_query_node_t *parent,
                                    &relationship->junction->key.name);
         cqrs_buf_text(&w->buf, " _j");
         cqrs_buf_number(&w->buf, node->embed->number);
-    }
-}
-
-
-static void
-cqrs_query_column_begin(cqrs_query_columns_t *columns, int grouped)
-{
-    if (columns->position++) {
-        cqrs_buf_text(&columns->w->buf, ", ");
-    }
-
-    if (grouped) {
-        cqrs_buf_text(&columns->group_by,
-                      columns->groups++ ? ", " : " group by ");
-        cqrs_buf_number(&columns->group_by, columns->position);
-    }
-}
-
-
-static int
-cqrs_query_write_item(cqrs_query_columns_t *columns,
-    const cqrs_query_node_t *node, const cqrs_query_item_t *item)
-{
-    int                   aggregate, named;
-    cqrs_query_writer_t  *w;
-
-    w = columns->w;
-
-    if (item->star && !item->aggregate) {
-        return cqrs_query_write_star(columns, node);
-    }
-
-    aggregate = item->aggregate && !node->embed->hoisted;
-
-    cqrs_query_column_begin(columns, !aggregate);
-
-    if (aggregate) {
-        cqrs_buf_text(&w->buf, item->aggregate_cast.data ? "cast(" : "");
-        cqrs_buf_text(&w->buf, cqrs_query_aggregates[item->aggregate]);
-    }
-
-    if (item->star) {
-
-        /* of a spread's row, which is null where there is none */
-
-        if (node->embed->hoisted) {
-            cqrs_query_write_table(w, node);
-
-        } else {
-            cqrs_buf_text(&w->buf, "*");
-        }
-
-    } else if (cqrs_query_write_expression(w, node, item) != 0) {
-        return -1;
-    }
-
-    if (aggregate) {
-        cqrs_buf_text(&w->buf, ")");
-
-        if (item->aggregate_cast.data) {
-            cqrs_buf_text(&w->buf, " as ");
-            cqrs_query_write_type(w, &item->aggregate_cast);
-            cqrs_buf_text(&w->buf, ")");
-        }
-    }
-
-    /* a plain column has its name already */
-
-    named = item->alias.data || item->aggregate || item->cast.data
-            || item->field.path || node->embed->relation == NULL
-            || node->embed->relation->representations;
-
-    if (named) {
-        cqrs_buf_text(&w->buf, " as ");
-        cqrs_query_write_name(w, cqrs_query_item_name(item));
-    }
-
-    return 0;
-}
-
-
-static int
-cqrs_query_write_star(cqrs_query_columns_t *columns,
-    const cqrs_query_node_t *node)
-{
-    cqrs_query_item_t     item;
-    const cqrs_column_t  *column;
-
-    if (!node->embed->expanded) {
-        cqrs_query_column_begin(columns, 0);
-        cqrs_query_write_table(columns->w, node);
-        cqrs_buf_text(&columns->w->buf, ".*");
-        return 0;
-    }
-
-    memset(&item, 0, sizeof(cqrs_query_item_t));
-
-    for (column = node->embed->relation->columns;
-         column;
-         column = column->next)
-    {
-        item.field.name = column->key.name;
-
-        if (cqrs_query_write_item(columns, node, &item) != 0) {
-            return -1;
-        }
-    }
-
-    return 0;
-}
-
-
-static int
-cqrs_query_write_expression(cqrs_query_writer_t *w,
-    const cqrs_query_node_t *node, const cqrs_query_item_t *item)
-{
-    int                   represented;
-    const cqrs_column_t  *column;
-
-    column = item->field.path
-             ? NULL : cqrs_query_column(w, node, &item->field.name);
-
-    represented = column && column->to_json.name.data;
-
-    cqrs_buf_text(&w->buf, item->cast.data ? "cast(" : "");
-
-    if (represented) {
-        cqrs_query_write_qualified(w, &column->to_json.schema,
-                                   &column->to_json.name);
-        cqrs_buf_text(&w->buf, "(");
-    }
-
-    if (cqrs_query_write_field(w, node, &item->field) != 0) {
-        return -1;
-    }
-
-    cqrs_buf_text(&w->buf, represented ? ")" : "");
-
-    if (item->cast.data) {
-        cqrs_buf_text(&w->buf, " as ");
-        cqrs_query_write_type(w, &item->cast);
-        cqrs_buf_text(&w->buf, ")");
-    }
-
-    return 0;
-}
-
-
-/* Rows are grouped by jsonb, since json has no equality. */
-
-static void
-cqrs_query_write_json(cqrs_query_columns_t *columns,
-    const cqrs_query_node_t *node, const cqrs_query_node_t *child)
-{
-    cqrs_query_writer_t  *w;
-
-    w = columns->w;
-
-    cqrs_query_column_begin(columns, 1);
-
-    if (child->embed->to_one) {
-        cqrs_buf_text(&w->buf, "pg_catalog.row_to_json(");
-        cqrs_query_write_embed(w, child);
-        cqrs_buf_text(&w->buf, ")");
-
-    } else {
-        cqrs_buf_text(&w->buf, "coalesce(");
-        cqrs_query_write_embed(w, child);
-        cqrs_buf_text(&w->buf, "._j, '[]')");
-    }
-
-    cqrs_buf_text(&w->buf, node->embed->aggregated ? "::pg_catalog.jsonb as "
-                                                   : " as ");
-    cqrs_query_write_name(w, cqrs_query_label(child));
-}
-
-
-static void
-cqrs_query_write_spread(cqrs_query_columns_t *columns,
-    const cqrs_query_node_t *node, const cqrs_query_node_t *child)
-{
-    int                         aggregate;
-    cqrs_query_writer_t        *w;
-    const cqrs_query_output_t  *output;
-
-    w = columns->w;
-
-    for (output = child->embed->outputs; output; output = output->next) {
-
-        aggregate = output->aggregate && !node->embed->hoisted;
-
-        cqrs_query_column_begin(columns, !aggregate);
-
-        if (aggregate) {
-            cqrs_buf_text(&w->buf, output->cast.data ? "cast(" : "");
-            cqrs_buf_text(&w->buf, cqrs_query_aggregates[output->aggregate]);
-        }
-
-        cqrs_query_write_embed(w, child);
-        cqrs_buf_text(&w->buf, ".");
-
-        if (output->name.data == NULL) {
-            cqrs_buf_text(&w->buf, "*");
-            continue;
-        }
-
-        cqrs_query_write_name(w, &output->name);
-
-        if (aggregate) {
-            cqrs_buf_text(&w->buf, ")");
-
-            if (output->cast.data) {
-                cqrs_buf_text(&w->buf, " as ");
-                cqrs_query_write_type(w, &output->cast);
-                cqrs_buf_text(&w->buf, ")");
-            }
-
-            cqrs_buf_text(&w->buf, " as ");
-            cqrs_query_write_name(w, &output->alias);
-        }
     }
 }
 
@@ -518,7 +272,7 @@ cqrs_query_write_order_columns(cqrs_query_columns_t *columns,
 
     for (order = node->orders; order; order = order->next) {
 
-        cqrs_query_column_begin(columns, 0);
+        cqrs_query_column_begin(columns, 0, CQRS_ROW_UNKNOWN, &node->name);
 
         if (cqrs_query_write_order(columns->w, node, order) != 0) {
             return -1;

@@ -29,6 +29,8 @@ static void cqrs_query_planning_init(cqrs_query_planning_t *p,
     cqrs_arena_t *arena, cqrs_query_error_t *error);
 static int cqrs_query_plan(cqrs_query_planning_t *p);
 static int cqrs_query_plan_main(cqrs_query_planning_t *p);
+static int cqrs_query_can_be_rows(const cqrs_query_planning_t *p);
+static int cqrs_query_plan_rows(cqrs_query_planning_t *p);
 static int cqrs_query_plan_estimate(cqrs_query_planning_t *p);
 static int cqrs_query_write_source(cqrs_query_planning_t *p);
 static int cqrs_query_write_total(cqrs_query_planning_t *p);
@@ -124,9 +126,15 @@ cqrs_query_plan(cqrs_query_planning_t *p)
 
     options = p->planner.options;
 
-    if (cqrs_query_derive(&p->planner, &p->query->root) != 0
-        || cqrs_query_plan_main(p) != 0)
-    {
+    if (cqrs_query_derive(&p->planner, &p->query->root) != 0) {
+        return -1;
+    }
+
+    if (cqrs_query_can_be_rows(p) && cqrs_query_plan_rows(p) != 0) {
+        return -1;
+    }
+
+    if (p->plan->columns == NULL && cqrs_query_plan_main(p) != 0) {
         return -1;
     }
 
@@ -135,6 +143,74 @@ cqrs_query_plan(cqrs_query_planning_t *p)
     {
         return cqrs_query_plan_estimate(p);
     }
+
+    return 0;
+}
+
+
+/*
+ * A total, a function's result and grouped rows are left to SQL, and so is
+ * what has columns that nobody has told us.
+ */
+
+static int
+cqrs_query_can_be_rows(const cqrs_query_planning_t *p)
+{
+    const cqrs_query_node_t     *root, *child;
+    const cqrs_query_output_t   *output;
+    const cqrs_query_options_t  *options;
+
+    root = &p->query->root;
+    options = p->planner.options;
+
+    if (options->body != CQRS_QUERY_BODY_ROWS
+        || options->strip_nulls
+        || options->explain
+        || options->count == CQRS_QUERY_COUNT_EXACT
+        || options->count == CQRS_QUERY_COUNT_ESTIMATED
+        || p->function
+        || root->embed->aggregated)
+    {
+        return 0;
+    }
+
+    for (child = root->children; child; child = child->next) {
+
+        for (output = child->embed->outputs;
+             child->spread && output;
+             output = output->next)
+        {
+            if (output->name.data == NULL) {
+                return 0;
+            }
+        }
+    }
+
+    return 1;
+}
+
+
+static int
+cqrs_query_plan_rows(cqrs_query_planning_t *p)
+{
+    cqrs_query_writer_t  *w;
+
+    w = &p->w;
+
+    cqrs_query_write_init(w, &p->planner);
+
+    w->rows = 1;
+    p->query->root.embed->expanded = 1;
+
+    if (cqrs_query_write_select(w, NULL, &p->query->root) != 0
+        || cqrs_query_write_end(w, &p->plan->main) != 0)
+    {
+        return -1;
+    }
+
+    p->plan->columns = w->columns;
+    p->plan->ncolumns = w->ncolumns;
+    p->plan->settings = w->calls;
 
     return 0;
 }

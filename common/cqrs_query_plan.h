@@ -18,6 +18,7 @@
 
 #include "cqrs_catalog.h"
 #include "cqrs_query.h"
+#include "cqrs_row.h"
 
 
 typedef enum {
@@ -30,6 +31,8 @@ typedef enum {
 
 typedef enum {
     CQRS_QUERY_BODY_JSON = 0,            /* an array, or what a function gives */
+    CQRS_QUERY_BODY_ROWS,                /* the same, made by the caller if
+                                            plan.columns says so */
     CQRS_QUERY_BODY_OBJECT,              /* the first row alone */
     CQRS_QUERY_BODY_CSV,
     CQRS_QUERY_BODY_GEOJSON,
@@ -51,9 +54,12 @@ typedef struct {
 
 
 /*
- * One row of five columns, all text: the number of all rows or null, the
- * number of rows in the body, the body, and the settings response.headers and
- * response.status or null.  With options.explain: the lines of a plan.
+ * One row of five columns: the number of all rows or null, the number of rows
+ * in the body, the body, and the settings response.headers and response.status
+ * or null; to be asked for in binary, since all are text but a body of bytes.
+ * With options.explain: the lines of a plan.
+ *
+ * With plan.columns: the rows themselves, in text, that cqrs_row.h makes JSON.
  */
 typedef struct {
     cqrs_str_t           text;           /* a NUL follows */
@@ -64,6 +70,10 @@ typedef struct {
 
 typedef struct {
     cqrs_query_sql_t     main;
+    cqrs_row_column_t   *columns;        /* NULL: the body is made in SQL */
+    unsigned             ncolumns;
+    int                  settings;       /* rows alone: response.* may have been
+                                            set, and must be asked for */
     cqrs_query_sql_t     estimate;       /* "explain (format json)" of the rows
                                             to be counted; text.data NULL */
 } cqrs_query_plan_t;

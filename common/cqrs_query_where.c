@@ -252,6 +252,7 @@ cqrs_query_write_value(cqrs_query_writer_t *w,
     cqrs_buf_text(&w->buf, quantifiers[filter->quantifier]);
 
     if (parsed) {
+        w->calls = 1;
         cqrs_query_write_qualified(w, &column->from_text.schema,
                                    &column->from_text.name);
         cqrs_buf_text(&w->buf, "(");

@@ -302,6 +302,10 @@ cqrs_query_write_field(cqrs_query_writer_t *w, const cqrs_query_node_t *node,
         return cqrs_query_no_column(w->arena, w->error, node, &field->name);
     }
 
+    if (column == NULL) {
+        w->calls = 1;
+    }
+
     json = field->path
            && !(column && (cqrs_str_is(&column->base, "json")
                            || cqrs_str_is(&column->base, "jsonb")));

@@ -26,6 +26,12 @@ typedef struct {
 
     /* what the root reads, where that is no relation */
     const char                  *source;
+
+    int                          rows;       /* of the root, for cqrs_row.h */
+    cqrs_row_column_t           *columns;    /* the same */
+    unsigned                     ncolumns;
+
+    int                          calls;      /* somebody's own SQL runs */
 } cqrs_query_writer_t;
 
 

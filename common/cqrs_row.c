@@ -1,0 +1,320 @@
+
+/*
+ * Copyright (C) The ngx_cqrs authors
+ */
+
+#include "cqrs_row.h"
+
+
+#define CQRS_ROW_LONG  256           /* bytes; above, a value is measured */
+
+
+typedef struct {
+    const char       *type;
+    cqrs_row_kind_e   kind;
+} cqrs_row_type_t;
+
+
+static const cqrs_row_type_t *cqrs_row_type(const cqrs_str_t *type);
+static size_t cqrs_row_string_size(const char *value, size_t len);
+static char *cqrs_row_string(char *p, const char *value, size_t len);
+static char *cqrs_row_time(char *p, const char *value, size_t len, int zone);
+static int cqrs_row_is_number(const char *value, size_t len);
+
+
+/* Arrays, rows, ranges and everybody's own types are Postgres' to write. */
+
+static const cqrs_row_type_t  cqrs_row_types[] = {
+    { "bigint",                      CQRS_ROW_NUMBER },
+    { "bit",                         CQRS_ROW_STRING },
+    { "bit varying",                 CQRS_ROW_STRING },
+    { "boolean",                     CQRS_ROW_BOOLEAN },
+    { "bytea",                       CQRS_ROW_STRING },
+    { "character",                   CQRS_ROW_STRING },
+    { "character varying",           CQRS_ROW_STRING },
+    { "cidr",                        CQRS_ROW_STRING },
+    { "date",                        CQRS_ROW_STRING },
+    { "double precision",            CQRS_ROW_NUMBER },
+    { "inet",                        CQRS_ROW_STRING },
+    { "integer",                     CQRS_ROW_NUMBER },
+    { "interval",                    CQRS_ROW_STRING },
+    { "json",                        CQRS_ROW_JSON },
+    { "jsonb",                       CQRS_ROW_JSON },
+    { "macaddr",                     CQRS_ROW_STRING },
+    { "money",                       CQRS_ROW_STRING },
+    { "name",                        CQRS_ROW_STRING },
+    { "numeric",                     CQRS_ROW_NUMBER },
+    { "oid",                         CQRS_ROW_STRING },
+    { "real",                        CQRS_ROW_NUMBER },
+    { "smallint",                    CQRS_ROW_NUMBER },
+    { "text",                        CQRS_ROW_STRING },
+    { "time with time zone",         CQRS_ROW_STRING },
+    { "time without time zone",      CQRS_ROW_STRING },
+    { "timestamp with time zone",    CQRS_ROW_TIMESTAMPTZ },
+    { "timestamp without time zone", CQRS_ROW_TIMESTAMP },
+    { "tsquery",                     CQRS_ROW_STRING },
+    { "tsvector",                    CQRS_ROW_STRING },
+    { "uuid",                        CQRS_ROW_STRING },
+    { "xml",                         CQRS_ROW_STRING },
+    { NULL, CQRS_ROW_UNKNOWN }
+};
+
+
+cqrs_row_kind_e
+cqrs_row_kind(const cqrs_str_t *type)
+{
+    size_t       close, rest;
+    char         plain[64];
+    cqrs_str_t   name;
+    const char  *open;
+
+    /* "numeric(10,2)" and "timestamp(3) with time zone" have no other form */
+
+    open = type->len ? memchr(type->data, '(', type->len) : NULL;
+
+    if (open == NULL) {
+        return cqrs_row_type(type)->kind;
+    }
+
+    for (close = (size_t) (open - type->data); close < type->len; close++) {
+        if (type->data[close] == ')') {
+            break;
+        }
+    }
+
+    if (close == type->len || type->len > sizeof(plain)) {
+        return CQRS_ROW_UNKNOWN;
+    }
+
+    name.len = (size_t) (open - type->data);
+    rest = type->len - close - 1;
+
+    memcpy(plain, type->data, name.len);
+    memcpy(plain + name.len, type->data + close + 1, rest);
+
+    name.data = plain;
+    name.len += rest;
+
+    return cqrs_row_type(&name)->kind;
+}
+
+
+static const cqrs_row_type_t *
+cqrs_row_type(const cqrs_str_t *type)
+{
+    const cqrs_row_type_t  *known;
+
+    for (known = cqrs_row_types; known->type; known++) {
+        if (cqrs_str_is(type, known->type)) {
+            break;
+        }
+    }
+
+    return known;
+}
+
+
+size_t
+cqrs_row_prefix_size(const cqrs_str_t *name)
+{
+    return cqrs_row_string_size(name->data, name->len) + 2;
+}
+
+
+size_t
+cqrs_row_value_size(cqrs_row_kind_e kind, const char *value, size_t len)
+{
+    if (kind == CQRS_ROW_JSON) {
+        return len + sizeof("null");
+    }
+
+    if (len > CQRS_ROW_LONG) {
+        return cqrs_row_string_size(value, len);
+    }
+
+    return len * 6 + sizeof("\"false\"") + sizeof("T:00");
+}
+
+
+char *
+cqrs_row_prefix(char *p, const cqrs_str_t *name, int first)
+{
+    *p++ = first ? '{' : ',';
+    p = cqrs_row_string(p, name->data, name->len);
+    *p++ = ':';
+
+    return p;
+}
+
+
+char *
+cqrs_row_value(char *p, cqrs_row_kind_e kind, const char *value, size_t len)
+{
+    if (value == NULL) {
+        memcpy(p, "null", 4);
+        return p + 4;
+    }
+
+    switch (kind) {
+
+    case CQRS_ROW_JSON:
+        break;
+
+    case CQRS_ROW_NUMBER:
+        if (!cqrs_row_is_number(value, len)) {
+            return cqrs_row_string(p, value, len);
+        }
+
+        break;
+
+    case CQRS_ROW_BOOLEAN:
+        if (value[0] == 't') {
+            memcpy(p, "true", 4);
+            return p + 4;
+        }
+
+        memcpy(p, "false", 5);
+        return p + 5;
+
+    case CQRS_ROW_TIMESTAMP:
+    case CQRS_ROW_TIMESTAMPTZ:
+        return cqrs_row_time(p, value, len, kind == CQRS_ROW_TIMESTAMPTZ);
+
+    default:
+        return cqrs_row_string(p, value, len);
+    }
+
+    memcpy(p, value, len);
+
+    return p + len;
+}
+
+
+static size_t
+cqrs_row_string_size(const char *value, size_t len)
+{
+    size_t         i, size;
+    unsigned char  c;
+
+    size = len + 2;
+
+    for (i = 0; i < len; i++) {
+        c = (unsigned char) value[i];
+
+        if (c < 0x20) {
+            size += 5;
+
+        } else if (c == '"' || c == '\\') {
+            size++;
+        }
+    }
+
+    return size;
+}
+
+
+static char *
+cqrs_row_string(char *p, const char *value, size_t len)
+{
+    size_t             i;
+    unsigned char      c;
+
+    static const char  hex[] = "0123456789abcdef";
+    static const char  letters[] = "btn\0fr";        /* from 8 on */
+
+    *p++ = '"';
+
+    for (i = 0; i < len; i++) {
+        c = (unsigned char) value[i];
+
+        if (c >= 0x20 && c != '"' && c != '\\') {
+            *p++ = (char) c;
+            continue;
+        }
+
+        *p++ = '\\';
+
+        if (c >= 0x20) {
+            *p++ = (char) c;
+
+        } else if (c >= 8 && c <= 13 && c != 11) {
+            *p++ = letters[c - 8];
+
+        } else {
+            memcpy(p, "u00", 3);
+            p[3] = hex[c >> 4];
+            p[4] = hex[c & 15];
+            p += 5;
+        }
+    }
+
+    *p++ = '"';
+
+    return p;
+}
+
+
+/*
+ * 2026-01-02 03:04:05+00 becomes "2026-01-02T03:04:05+00:00"; an era may
+ * follow, and "infinity" has no blank.
+ */
+
+static char *
+cqrs_row_time(char *p, const char *value, size_t len, int zone)
+{
+    int          minutes;
+    const char  *blank, *last, *sign;
+
+    blank = memchr(value, ' ', len);
+
+    if (blank == NULL) {
+        return cqrs_row_string(p, value, len);
+    }
+
+    last = value + len;
+
+    *p++ = '"';
+    memcpy(p, value, (size_t) (blank - value));
+    p += blank - value;
+    *p++ = 'T';
+
+    sign = NULL;
+    minutes = 0;
+
+    for (value = blank + 1; value < last && *value != ' '; value++) {
+
+        if (*value == '+' || *value == '-') {
+            sign = value;
+
+        } else if (sign && *value == ':') {
+            minutes = 1;
+        }
+
+        *p++ = *value;
+    }
+
+    if (zone && sign && !minutes) {
+        memcpy(p, ":00", 3);
+        p += 3;
+    }
+
+    memcpy(p, value, (size_t) (last - value));
+    p += last - value;
+
+    *p++ = '"';
+
+    return p;
+}
+
+
+/* All that Postgres writes for a number begins as one, or is none. */
+
+static int
+cqrs_row_is_number(const char *value, size_t len)
+{
+    char  c;
+
+    c = (len > 1 && value[0] == '-') ? value[1] : value[0];
+
+    return len && c >= '0' && c <= '9';
+}
