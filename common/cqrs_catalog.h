@@ -6,9 +6,9 @@
 /*
  * What the exposed schemas of a database hold, as a request may name it.
  *
- * It is filled from the rows of the statements of cqrs_catalog_sql.h and never
- * changed after that: a newer one takes its place, and the old one stays as
- * long as somebody holds a reference.  Counting is for one thread.
+ * It is made by cqrs_catalog_load.h and never changed after that: a newer one
+ * takes its place, and the old one stays as long as somebody holds a
+ * reference.  Counting is for one thread.
  */
 
 #ifndef CQRS_CATALOG_H
@@ -53,7 +53,8 @@ struct cqrs_column_s {
     unsigned                number;        /* in it: 0, 1... */
 
     cqrs_str_t              type;          /* as format_type() writes it */
-    cqrs_str_t              base;          /* the same, beneath all domains */
+    cqrs_str_t              base;          /* beneath all domains, without a
+                                              length */
     cqrs_qualified_t        to_json;       /* a domain's own representation */
     cqrs_qualified_t        from_text;
 
@@ -79,9 +80,13 @@ struct cqrs_relation_s {
     cqrs_column_t         **last;
     unsigned                ncolumns;
     int                     representations;   /* a column has to_json */
+    int                     computed;      /* it has computed fields; this is
+                                              their scope */
 
     cqrs_relationship_t    *relationships;     /* that begin here */
     cqrs_relationship_t   **last_relationship;
+
+    cqrs_relation_t        *next;          /* of the schema, by name */
 };
 
 
@@ -123,7 +128,7 @@ struct cqrs_relationship_s {
     cqrs_str_t              constraint2;
     cqrs_join_t            *joins2;        /* junction -> to */
 
-    /* COMPUTED */
+    /* COMPUTED: it is found by the function's schema, not that of "to" */
     cqrs_qualified_t        function;
     int                     single;        /* ROWS 1, or no SETOF */
 };
@@ -132,6 +137,7 @@ struct cqrs_relationship_s {
 struct cqrs_parameter_s {
     cqrs_str_t              name;          /* empty: it has none */
     cqrs_str_t              type;          /* for a cast, any length allowed */
+    cqrs_str_t              declared;      /* as it was written, for people */
     int                     required;
     int                     variadic;
     cqrs_parameter_t       *next;
@@ -150,6 +156,8 @@ struct cqrs_function_s {
     cqrs_catalog_key_t      key;           /* scope: the schema's functions */
     cqrs_str_t              schema;
     cqrs_function_t        *next;          /* overload, fewer parameters first */
+    cqrs_function_t        *following;     /* of the schema, by name; first
+                                              overloads alone have it */
 
     char                    volatility;    /* pg_proc.provolatile */
     int                     set;           /* SETOF or TABLE */
@@ -168,6 +176,7 @@ struct cqrs_function_s {
 /* A function or an aggregate that makes a media type. */
 struct cqrs_handler_s {
     cqrs_qualified_t        function;
+    int                     aggregate;     /* of rows; else its own result */
     cqrs_str_t              media;         /* "*" "/" "*": any */
     cqrs_qualified_t        relation;      /* whose rows; name NULL: of all,
                                               or a function's own result */
@@ -175,9 +184,6 @@ struct cqrs_handler_s {
     cqrs_handler_t         *next;
 };
 
-
-/* Returns NULL when memory is short.  The reference is the caller's. */
-cqrs_catalog_t *cqrs_catalog_create(void);
 
 void cqrs_catalog_ref(cqrs_catalog_t *catalog);
 

@@ -3,35 +3,63 @@
  * Copyright (C) The ngx_cqrs authors
  */
 
+/*
+ * A notification makes the catalogue stale, and it is so until a load that
+ * began later has ended well.  While it is stale a load is under way or a
+ * timer is set for the next; many notifications make few loads.
+ */
+
 #include "ngx_cqrs_catalog.h"
+
+#include <ngx_event.h>
+
+#include "ngx_cqrs_backoff.h"
+#include "ngx_cqrs_pg_listen.h"
+
+#include "cqrs_catalog_load.h"
 
 
 #define NGX_CQRS_CATALOG_INTERVAL  1000    /* ms between loads for a miss */
+#define NGX_CQRS_CATALOG_SPACE     100     /* ms between loads in any case */
 
 
 struct ngx_cqrs_catalog_s {
-    ngx_cqrs_pg_t     *pg;
-    ngx_array_t       *schemas;
-    const char        *parameter;          /* the schemas as an array in SQL */
-    ngx_log_t         *log;
+    ngx_cqrs_catalog_conf_t   conf;
+    const char               *params[CQRS_CATALOG_SQL_PARAMETERS];
+    ngx_log_t                *log;
 
-    cqrs_catalog_t    *current;
-    ngx_cqrs_pg_op_t  *op;                 /* the load under way */
-    ngx_msec_t         begun;              /* when the last load was */
-    ngx_queue_t        waiting;            /* of ngx_cqrs_catalog_wait_t */
+    cqrs_catalog_t           *current;
+    ngx_cqrs_pg_op_t         *op;          /* the load under way */
+    ngx_msec_t                begun;       /* when the last load was */
+    ngx_queue_t               waiting;     /* of ngx_cqrs_catalog_wait_t */
+
+    ngx_cqrs_pg_listen_t      listen;
+    ngx_uint_t                stale;
+    ngx_event_t               timer;       /* to load it */
+    ngx_cqrs_backoff_t        backoff;
 };
 
 
+static ngx_uint_t ngx_cqrs_catalog_same(ngx_array_t *one, ngx_array_t *two);
 static const char *ngx_cqrs_catalog_parameter(ngx_conf_t *cf,
     ngx_array_t *schemas);
+static ngx_int_t ngx_cqrs_catalog_query(ngx_cqrs_catalog_t *catalog);
 static void ngx_cqrs_catalog_loaded(ngx_cqrs_pg_status_e status,
     PGresult **results, ngx_uint_t n, void *data);
 static cqrs_catalog_t *ngx_cqrs_catalog_read(PGresult *result);
+static void ngx_cqrs_catalog_failed(ngx_cqrs_catalog_t *catalog,
+    const char *reason);
+static void ngx_cqrs_catalog_call(ngx_cqrs_catalog_t *catalog,
+    ngx_cqrs_pg_status_e status);
+static void ngx_cqrs_catalog_refresh(ngx_cqrs_catalog_t *catalog);
+static void ngx_cqrs_catalog_timer(ngx_event_t *ev);
+static void ngx_cqrs_catalog_on_ready(void *data);
+static void ngx_cqrs_catalog_on_away(void *data);
+static void ngx_cqrs_catalog_on_notified(const char *payload, void *data);
 
 
 ngx_cqrs_catalog_t *
-ngx_cqrs_catalog_create(ngx_conf_t *cf, ngx_cqrs_pg_t *pg,
-    ngx_array_t *schemas)
+ngx_cqrs_catalog_create(ngx_conf_t *cf, const ngx_cqrs_catalog_conf_t *conf)
 {
     ngx_cqrs_catalog_t  *catalog;
 
@@ -40,39 +68,37 @@ ngx_cqrs_catalog_create(ngx_conf_t *cf, ngx_cqrs_pg_t *pg,
         return NULL;
     }
 
-    catalog->pg = pg;
-    catalog->schemas = schemas;
-    catalog->parameter = ngx_cqrs_catalog_parameter(cf, schemas);
+    catalog->conf = *conf;
+    catalog->params[0] = ngx_cqrs_catalog_parameter(cf, conf->schemas);
+    catalog->params[1] = ngx_cqrs_catalog_parameter(cf, conf->extra);
 
-    return catalog->parameter ? catalog : NULL;
+    if (catalog->params[0] == NULL || catalog->params[1] == NULL) {
+        return NULL;
+    }
+
+    return catalog;
 }
 
 
 ngx_uint_t
-ngx_cqrs_catalog_is(ngx_cqrs_catalog_t *catalog, ngx_cqrs_pg_t *pg,
-    ngx_array_t *schemas)
+ngx_cqrs_catalog_is(ngx_cqrs_catalog_t *catalog,
+    const ngx_cqrs_catalog_conf_t *conf)
 {
-    ngx_str_t   *had, *now;
-    ngx_uint_t   i;
+    const ngx_cqrs_catalog_conf_t  *had;
 
-    if (catalog->pg != pg || catalog->schemas->nelts != schemas->nelts) {
-        return 0;
-    }
+    had = &catalog->conf;
 
-    had = catalog->schemas->elts;
-    now = schemas->elts;
-
-    for (i = 0; i < schemas->nelts; i++) {
-        if (had[i].len != now[i].len
-            || ngx_memcmp(had[i].data, now[i].data, now[i].len) != 0)
-        {
-            return 0;
-        }
-    }
-
-    return 1;
+    return had->pg == conf->pg
+           && had->channel.len == conf->channel.len
+           && ngx_memcmp(had->channel.data, conf->channel.data,
+                         conf->channel.len)
+              == 0
+           && ngx_cqrs_catalog_same(had->schemas, conf->schemas)
+           && ngx_cqrs_catalog_same(had->extra, conf->extra);
 }
 
+
+/* Where it listens it is loaded as soon as it does, so as to miss nothing. */
 
 ngx_int_t
 ngx_cqrs_catalog_start(ngx_cqrs_catalog_t *catalog, ngx_cycle_t *cycle)
@@ -81,13 +107,37 @@ ngx_cqrs_catalog_start(ngx_cqrs_catalog_t *catalog, ngx_cycle_t *cycle)
 
     ngx_queue_init(&catalog->waiting);
 
-    return ngx_cqrs_catalog_load(catalog, NULL);
+    catalog->timer.handler = ngx_cqrs_catalog_timer;
+    catalog->timer.data = catalog;
+    catalog->timer.log = cycle->log;
+    catalog->timer.cancelable = 1;
+
+    if (catalog->conf.channel.len == 0) {
+        return ngx_cqrs_catalog_load(catalog, NULL);
+    }
+
+    catalog->listen.data = catalog;
+    catalog->listen.ready = ngx_cqrs_catalog_on_ready;
+    catalog->listen.away = ngx_cqrs_catalog_on_away;
+    catalog->listen.notified = ngx_cqrs_catalog_on_notified;
+
+    return ngx_cqrs_pg_listen(catalog->conf.pg, &catalog->conf.channel,
+                              &catalog->listen, cycle);
 }
 
 
 void
 ngx_cqrs_catalog_stop(ngx_cqrs_catalog_t *catalog)
 {
+    if (catalog->listen.queue.next) {
+        ngx_cqrs_pg_unlisten(catalog->conf.pg, &catalog->listen);
+        catalog->listen.queue.next = NULL;
+    }
+
+    if (catalog->timer.timer_set) {
+        ngx_del_timer(&catalog->timer);
+    }
+
     cqrs_catalog_unref(catalog->current);
     catalog->current = NULL;
 }
@@ -104,9 +154,6 @@ ngx_int_t
 ngx_cqrs_catalog_load(ngx_cqrs_catalog_t *catalog,
     ngx_cqrs_catalog_wait_t *wait)
 {
-    ngx_cqrs_pg_query_t           query;
-    ngx_cqrs_pg_statement_text_t  statement;
-
     if (catalog->op == NULL) {
 
         if (catalog->current
@@ -115,22 +162,9 @@ ngx_cqrs_catalog_load(ngx_cqrs_catalog_t *catalog,
             return NGX_DECLINED;
         }
 
-        statement.sql.data = (u_char *) cqrs_catalog_sql;
-        statement.sql.len = ngx_strlen(cqrs_catalog_sql);
-        statement.nparams = 1;
-        statement.params = &catalog->parameter;
-
-        query.statements = &statement;
-        query.n = 1;
-        query.handler = ngx_cqrs_catalog_loaded;
-        query.data = catalog;
-
-        catalog->op = ngx_cqrs_pg_query(catalog->pg, &query);
-        if (catalog->op == NULL) {
+        if (ngx_cqrs_catalog_query(catalog) != NGX_OK) {
             return NGX_ERROR;
         }
-
-        catalog->begun = ngx_current_msec;
     }
 
     if (wait) {
@@ -148,6 +182,31 @@ ngx_cqrs_catalog_forget(ngx_cqrs_catalog_wait_t *wait)
 }
 
 
+static ngx_uint_t
+ngx_cqrs_catalog_same(ngx_array_t *one, ngx_array_t *two)
+{
+    ngx_str_t   *a, *b;
+    ngx_uint_t   i, n;
+
+    n = one ? one->nelts : 0;
+
+    if (n != (two ? two->nelts : 0)) {
+        return 0;
+    }
+
+    for (i = 0; i < n; i++) {
+        a = (ngx_str_t *) one->elts + i;
+        b = (ngx_str_t *) two->elts + i;
+
+        if (a->len != b->len || ngx_memcmp(a->data, b->data, a->len) != 0) {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
 /* The text of an array of names: {"api","other"}. */
 
 static const char *
@@ -157,6 +216,10 @@ ngx_cqrs_catalog_parameter(ngx_conf_t *cf, ngx_array_t *schemas)
     size_t       len;
     ngx_str_t   *schema;
     ngx_uint_t   i, j;
+
+    if (schemas == NULL) {
+        return "{}";
+    }
 
     schema = schemas->elts;
     len = sizeof("{}");
@@ -200,50 +263,161 @@ ngx_cqrs_catalog_parameter(ngx_conf_t *cf, ngx_array_t *schemas)
 }
 
 
+static ngx_int_t
+ngx_cqrs_catalog_query(ngx_cqrs_catalog_t *catalog)
+{
+    ngx_cqrs_pg_query_t           query;
+    ngx_cqrs_pg_statement_text_t  statements[2];
+
+    statements[0].sql.data = (u_char *) cqrs_catalog_path_sql;
+    statements[0].sql.len = ngx_strlen(cqrs_catalog_path_sql);
+    statements[0].nparams = 0;
+    statements[0].params = NULL;
+
+    statements[1].sql.data = (u_char *) cqrs_catalog_sql;
+    statements[1].sql.len = ngx_strlen(cqrs_catalog_sql);
+    statements[1].nparams = CQRS_CATALOG_SQL_PARAMETERS;
+    statements[1].params = catalog->params;
+
+    query.statements = statements;
+    query.n = 2;
+    query.handler = ngx_cqrs_catalog_loaded;
+    query.data = catalog;
+
+    catalog->op = ngx_cqrs_pg_query(catalog->conf.pg, &query);
+    if (catalog->op == NULL) {
+        return NGX_ERROR;
+    }
+
+    catalog->begun = ngx_current_msec;
+    catalog->stale = 0;
+
+    if (catalog->timer.timer_set) {
+        ngx_del_timer(&catalog->timer);
+    }
+
+    return NGX_OK;
+}
+
+
 static void
 ngx_cqrs_catalog_loaded(ngx_cqrs_pg_status_e status, PGresult **results,
     ngx_uint_t n, void *data)
 {
-    ngx_uint_t                level;
-    ngx_queue_t              *q, waiting;
-    cqrs_catalog_t           *loaded;
-    ngx_cqrs_catalog_t       *catalog = data;
-    ngx_cqrs_catalog_wait_t  *wait;
+    ngx_uint_t           level;
+    const char          *reason;
+    cqrs_catalog_t      *loaded;
+    ngx_cqrs_catalog_t  *catalog = data;
 
     catalog->op = NULL;
 
     if (status == NGX_CQRS_PG_OK) {
-        loaded = ngx_cqrs_catalog_read(results[0]);
+        loaded = ngx_cqrs_catalog_read(results[1]);
 
         if (loaded) {
             cqrs_catalog_unref(catalog->current);
             catalog->current = loaded;
+
+            ngx_cqrs_backoff_reset(&catalog->backoff);
 
             level = cqrs_catalog_relations(loaded) ? NGX_LOG_INFO
                                                    : NGX_LOG_WARN;
 
             ngx_log_error(level, catalog->log, 0,
                           "postgres \"%V\": catalogue loaded, %uz relations "
-                          "in %s", ngx_cqrs_pg_label(catalog->pg),
-                          cqrs_catalog_relations(loaded), catalog->parameter);
+                          "in %s", ngx_cqrs_pg_label(catalog->conf.pg),
+                          cqrs_catalog_relations(loaded), catalog->params[0]);
 
         } else {
             status = NGX_CQRS_PG_UNAVAILABLE;
 
-            ngx_log_error(NGX_LOG_CRIT, catalog->log, 0,
-                          "postgres \"%V\": no memory for the catalogue",
-                          ngx_cqrs_pg_label(catalog->pg));
+            ngx_cqrs_catalog_failed(catalog, "no memory for it");
         }
 
     } else {
-        ngx_log_error(NGX_LOG_ERR, catalog->log, 0,
-                      "postgres \"%V\": catalogue not loaded: %s",
-                      ngx_cqrs_pg_label(catalog->pg),
-                      n ? PQresultErrorMessage(results[0])
-                        : "no answer from the server");
+        reason = n ? PQresultErrorField(results[n - 1],
+                                        PG_DIAG_MESSAGE_PRIMARY)
+                   : NULL;
+
+        ngx_cqrs_catalog_failed(catalog,
+                                reason ? reason : "no answer from the server");
     }
 
-    /* a handler may begin to wait again, then for the next load */
+    if (catalog->stale) {
+        ngx_cqrs_catalog_refresh(catalog);
+    }
+
+    ngx_cqrs_catalog_call(catalog, status);
+}
+
+
+static cqrs_catalog_t *
+ngx_cqrs_catalog_read(PGresult *result)
+{
+    int                   i, j;
+    const char           *row[CQRS_CATALOG_SQL_COLUMNS];
+    cqrs_catalog_load_t  *load;
+
+    if (PQnfields(result) != CQRS_CATALOG_SQL_COLUMNS) {
+        return NULL;
+    }
+
+    load = cqrs_catalog_load_create();
+    if (load == NULL) {
+        return NULL;
+    }
+
+    for (i = 0; i < PQntuples(result); i++) {
+
+        for (j = 0; j < CQRS_CATALOG_SQL_COLUMNS; j++) {
+            row[j] = PQgetisnull(result, i, j) ? NULL
+                                               : PQgetvalue(result, i, j);
+        }
+
+        if (cqrs_catalog_load_add(load, row) != 0) {
+            cqrs_catalog_load_destroy(load);
+            return NULL;
+        }
+    }
+
+    return cqrs_catalog_load_end(load);
+}
+
+
+/*
+ * What is known stays.  If nothing listens the next request that misses
+ * something tries again, else nobody might.
+ */
+
+static void
+ngx_cqrs_catalog_failed(ngx_cqrs_catalog_t *catalog, const char *reason)
+{
+    ngx_uint_t  level;
+
+    level = catalog->backoff.failures ? NGX_LOG_INFO : NGX_LOG_ERR;
+
+    ngx_log_error(level, catalog->log, 0,
+                  "postgres \"%V\": catalogue not loaded: %s",
+                  ngx_cqrs_pg_label(catalog->conf.pg), reason);
+
+    if (catalog->conf.channel.len == 0) {
+        return;
+    }
+
+    if (!catalog->timer.timer_set && !ngx_exiting) {
+        ngx_add_timer(&catalog->timer,
+                      ngx_cqrs_backoff_next(&catalog->backoff));
+    }
+}
+
+
+/* A handler may begin to wait again, then for the next load. */
+
+static void
+ngx_cqrs_catalog_call(ngx_cqrs_catalog_t *catalog, ngx_cqrs_pg_status_e status)
+{
+    ngx_queue_t              *q, waiting;
+    ngx_cqrs_catalog_wait_t  *wait;
 
     ngx_queue_init(&waiting);
 
@@ -263,30 +437,71 @@ ngx_cqrs_catalog_loaded(ngx_cqrs_pg_status_e status, PGresult **results,
 }
 
 
-static cqrs_catalog_t *
-ngx_cqrs_catalog_read(PGresult *result)
+static void
+ngx_cqrs_catalog_refresh(ngx_cqrs_catalog_t *catalog)
 {
-    int              i, j;
-    const char      *row[CQRS_CATALOG_SQL_COLUMNS];
-    cqrs_catalog_t  *catalog;
+    ngx_msec_t  since;
 
-    catalog = cqrs_catalog_create();
-    if (catalog == NULL) {
-        return NULL;
+    catalog->stale = 1;
+
+    if (catalog->op || catalog->timer.timer_set || ngx_exiting) {
+        return;
     }
 
-    for (i = 0; i < PQntuples(result); i++) {
+    since = ngx_current_msec - catalog->begun;
 
-        for (j = 0; j < CQRS_CATALOG_SQL_COLUMNS; j++) {
-            row[j] = PQgetisnull(result, i, j) ? NULL
-                                               : PQgetvalue(result, i, j);
-        }
-
-        if (cqrs_catalog_add(catalog, row) != 0) {
-            cqrs_catalog_unref(catalog);
-            return NULL;
-        }
+    if (catalog->current && since < NGX_CQRS_CATALOG_SPACE) {
+        ngx_add_timer(&catalog->timer, NGX_CQRS_CATALOG_SPACE - since);
+        return;
     }
 
-    return catalog;
+    if (ngx_cqrs_catalog_query(catalog) != NGX_OK) {
+        ngx_cqrs_catalog_failed(catalog, "no memory to ask for it");
+    }
+}
+
+
+static void
+ngx_cqrs_catalog_timer(ngx_event_t *ev)
+{
+    ngx_cqrs_catalog_t  *catalog;
+
+    catalog = ev->data;
+
+    if (catalog->op || ngx_exiting) {
+        return;
+    }
+
+    if (ngx_cqrs_catalog_query(catalog) != NGX_OK) {
+        ngx_cqrs_catalog_failed(catalog, "no memory to ask for it");
+    }
+}
+
+
+static void
+ngx_cqrs_catalog_on_ready(void *data)
+{
+    ngx_cqrs_catalog_refresh(data);
+}
+
+
+/* The first time: it is loaded without. */
+
+static void
+ngx_cqrs_catalog_on_away(void *data)
+{
+    ngx_cqrs_catalog_t  *catalog = data;
+
+    if (catalog->current == NULL && !ngx_exiting) {
+        (void) ngx_cqrs_catalog_load(catalog, NULL);
+    }
+}
+
+
+static void
+ngx_cqrs_catalog_on_notified(const char *payload, void *data)
+{
+    if (payload[0] == '\0' || ngx_strcmp(payload, "reload schema") == 0) {
+        ngx_cqrs_catalog_refresh(data);
+    }
 }

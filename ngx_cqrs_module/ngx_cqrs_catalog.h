@@ -7,8 +7,12 @@
  * What the exposed schemas hold, known to one worker.
  *
  * It is loaded when the worker starts, and again when a request names what is
- * not in it, but not more often than once a second.  A new one takes the place
- * of the old at once; who works with the old one finishes with it.
+ * not in it, but not more often than once a second.  Where it listens to a
+ * channel it is loaded, too, when "reload schema" or nothing is said there, and
+ * when it listens again after a time in which it could not.
+ *
+ * A new one takes the place of the old at once; who works with the old one
+ * finishes with it.  If it can't be loaded the old one stays.
  */
 
 #ifndef NGX_CQRS_CATALOG_H
@@ -36,13 +40,22 @@ typedef struct {
 } ngx_cqrs_catalog_wait_t;
 
 
-/* While the configuration is read; the schemas are ngx_str_t. */
-ngx_cqrs_catalog_t *ngx_cqrs_catalog_create(ngx_conf_t *cf,
-    ngx_cqrs_pg_t *pg, ngx_array_t *schemas);
+typedef struct {
+    ngx_cqrs_pg_t                *pg;
+    ngx_array_t                  *schemas;     /* of ngx_str_t */
+    ngx_array_t                  *extra;       /* the same, of the search path;
+                                                  NULL: none */
+    ngx_str_t                     channel;     /* empty: it does not listen */
+} ngx_cqrs_catalog_conf_t;
 
-/* Is it of this database and these schemas, in this order? */
+
+/* While the configuration is read. */
+ngx_cqrs_catalog_t *ngx_cqrs_catalog_create(ngx_conf_t *cf,
+    const ngx_cqrs_catalog_conf_t *conf);
+
+/* Is it of this database and these schemas, in this order, and so on? */
 ngx_uint_t ngx_cqrs_catalog_is(ngx_cqrs_catalog_t *catalog,
-    ngx_cqrs_pg_t *pg, ngx_array_t *schemas);
+    const ngx_cqrs_catalog_conf_t *conf);
 
 /* In a worker, between start and stop of the database. */
 ngx_int_t ngx_cqrs_catalog_start(ngx_cqrs_catalog_t *catalog,

@@ -38,6 +38,7 @@
 static void ngx_cqrs_pg_conn_state(ngx_cqrs_pg_conn_t *conn,
     ngx_cqrs_pg_state_e state);
 static void ngx_cqrs_pg_conn_read(void *data);
+static void ngx_cqrs_pg_conn_notify(ngx_cqrs_pg_conn_t *conn);
 static void ngx_cqrs_pg_conn_write(void *data);
 static void ngx_cqrs_pg_conn_poll(ngx_cqrs_pg_conn_t *conn);
 static void ngx_cqrs_pg_conn_ready(ngx_cqrs_pg_conn_t *conn);
@@ -225,11 +226,34 @@ ngx_cqrs_pg_conn_read(void *data)
         return;
     }
 
+    if (conn->handlers->notified) {
+        ngx_cqrs_pg_conn_notify(conn);
+    }
+
     if (ngx_queue_empty(&conn->ops)
         && (conn->state == NGX_CQRS_PG_BUSY || ngx_exiting))
     {
         ngx_cqrs_pg_conn_state(conn, NGX_CQRS_PG_IDLE);
         conn->handlers->idle(conn);
+    }
+}
+
+
+static void
+ngx_cqrs_pg_conn_notify(ngx_cqrs_pg_conn_t *conn)
+{
+    PGnotify  *notify;
+
+    for ( ;; ) {
+        notify = PQnotifies(conn->db);
+
+        if (notify == NULL) {
+            return;
+        }
+
+        conn->handlers->notified(conn, notify);
+
+        PQfreemem(notify);
     }
 }
 

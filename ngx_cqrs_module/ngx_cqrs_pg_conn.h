@@ -93,6 +93,13 @@ typedef struct {
      */
     void                    (*lost)(ngx_cqrs_pg_conn_t *conn,
                                 ngx_cqrs_pg_state_e was, ngx_str_t *reason);
+
+    /*
+     * Somebody notified a channel that it listens to; NULL where it never
+     * does.  Not to close it.
+     */
+    void                    (*notified)(ngx_cqrs_pg_conn_t *conn,
+                                PGnotify *notify);
 } ngx_cqrs_pg_conn_handlers_t;
 
 

@@ -31,7 +31,8 @@ static void ngx_cqrs_pg_pool_pause(ngx_cqrs_pg_t *pg);
 static const ngx_cqrs_pg_conn_handlers_t  ngx_cqrs_pg_pool_handlers = {
     ngx_cqrs_pg_pool_on_idle,
     ngx_cqrs_pg_pool_on_done,
-    ngx_cqrs_pg_pool_on_lost
+    ngx_cqrs_pg_pool_on_lost,
+    NULL
 };
 
 
@@ -49,6 +50,7 @@ ngx_cqrs_pg_pool_start(ngx_cqrs_pg_t *pg, ngx_cycle_t *cycle)
 
     ngx_queue_init(&pg->waiting);
     ngx_queue_init(&pg->done);
+    ngx_queue_init(&pg->listeners);
 
     pg->retry.handler = ngx_cqrs_pg_pool_retry;
     pg->retry.data = pg;

@@ -32,6 +32,8 @@ struct ngx_cqrs_pg_s {
     ngx_cqrs_backoff_t   backoff;
     ngx_event_t          retry;            /* set: no attempt before it */
     ngx_event_t          work;             /* posted: dispatch is due */
+
+    ngx_queue_t          listeners;        /* see ngx_cqrs_pg_listen.h */
 };
 
 

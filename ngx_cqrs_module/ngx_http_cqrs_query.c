@@ -311,14 +311,20 @@ ngx_http_cqrs_query_catalog(ngx_conf_t *cf, ngx_cqrs_pg_t *pg,
 {
     ngx_uint_t                        i;
     ngx_cqrs_catalog_t              **catalog;
+    ngx_cqrs_catalog_conf_t           conf;
     ngx_http_cqrs_query_main_conf_t  *qmcf;
+
+    ngx_memzero(&conf, sizeof(ngx_cqrs_catalog_conf_t));
+
+    conf.pg = pg;
+    conf.schemas = schemas;
 
     qmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_cqrs_query_module);
 
     catalog = qmcf->catalogs.elts;
 
     for (i = 0; i < qmcf->catalogs.nelts; i++) {
-        if (ngx_cqrs_catalog_is(catalog[i], pg, schemas)) {
+        if (ngx_cqrs_catalog_is(catalog[i], &conf)) {
             return catalog[i];
         }
     }
@@ -328,7 +334,7 @@ ngx_http_cqrs_query_catalog(ngx_conf_t *cf, ngx_cqrs_pg_t *pg,
         return NULL;
     }
 
-    *catalog = ngx_cqrs_catalog_create(cf, pg, schemas);
+    *catalog = ngx_cqrs_catalog_create(cf, &conf);
 
     return *catalog;
 }
