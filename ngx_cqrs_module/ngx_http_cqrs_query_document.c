@@ -3,29 +3,27 @@
  * Copyright (C) The ngx_cqrs authors
  */
 
-#include "ngx_http_cqrs_query_openapi.h"
-
-#include "ngx_http_cqrs_reply.h"
+#include "ngx_http_cqrs_query_document.h"
 
 
 /* What the rows are, by their first column. */
-#define NGX_HTTP_CQRS_OPENAPI_COMMENT   'c'
-#define NGX_HTTP_CQRS_OPENAPI_FUNCTION  'f'
-#define NGX_HTTP_CQRS_OPENAPI_RELATION  'r'
+#define NGX_HTTP_CQRS_DOCUMENT_COMMENT   'c'
+#define NGX_HTTP_CQRS_DOCUMENT_FUNCTION  'f'
+#define NGX_HTTP_CQRS_DOCUMENT_RELATION  'r'
 
 
-static ngx_int_t ngx_http_cqrs_query_openapi_names(ngx_pool_t *pool,
+static ngx_int_t ngx_http_cqrs_query_document_names(ngx_pool_t *pool,
     PGresult *result, cqrs_openapi_t *doc, cqrs_openapi_names_t *relations,
     cqrs_openapi_names_t *functions);
-static ngx_int_t ngx_http_cqrs_query_openapi_server(ngx_http_request_t *r,
+static ngx_int_t ngx_http_cqrs_query_document_server(ngx_http_request_t *r,
     cqrs_openapi_server_t *server, const ngx_str_t *proxy);
-static ngx_int_t ngx_http_cqrs_query_openapi_uri(ngx_http_request_t *r,
+static ngx_int_t ngx_http_cqrs_query_document_uri(ngx_http_request_t *r,
     cqrs_openapi_server_t *server, const ngx_str_t *host,
     const ngx_str_t *path);
-static void ngx_http_cqrs_query_openapi_cleanup(void *data);
+static void ngx_http_cqrs_query_document_cleanup(void *data);
 
 
-static const char  ngx_http_cqrs_query_openapi_comment[] =
+static const char  ngx_http_cqrs_query_document_comment[] =
     "select 'c'::pg_catalog.text, "
            "pg_catalog.obj_description(n.oid, 'pg_namespace') "
       "from pg_catalog.pg_namespace n "
@@ -34,7 +32,7 @@ static const char  ngx_http_cqrs_query_openapi_comment[] =
 
 /* Names as cqrs_openapi.h wants them: in order, with those of the arguments. */
 
-static const char  ngx_http_cqrs_query_openapi_allowed[] =
+static const char  ngx_http_cqrs_query_document_allowed[] =
     "with n as materialized ( "
       "select n.oid, "
              "pg_catalog.has_schema_privilege(n.oid, 'usage') as used "
@@ -78,9 +76,9 @@ static const char  ngx_http_cqrs_query_openapi_allowed[] =
 
 
 ngx_int_t
-ngx_http_cqrs_query_openapi_statement(ngx_pool_t *pool,
+ngx_http_cqrs_query_document_statement(ngx_pool_t *pool,
     ngx_cqrs_pg_statement_text_t *statement,
-    const ngx_http_cqrs_query_openapi_t *what)
+    const ngx_http_cqrs_query_document_t *what)
 {
     char        *schema;
     const char **params;
@@ -98,12 +96,12 @@ ngx_http_cqrs_query_openapi_statement(ngx_pool_t *pool,
     params[0] = schema;
 
     if (what->all) {
-        statement->sql.data = (u_char *) ngx_http_cqrs_query_openapi_comment;
-        statement->sql.len = sizeof(ngx_http_cqrs_query_openapi_comment) - 1;
+        statement->sql.data = (u_char *) ngx_http_cqrs_query_document_comment;
+        statement->sql.len = sizeof(ngx_http_cqrs_query_document_comment) - 1;
 
     } else {
-        statement->sql.data = (u_char *) ngx_http_cqrs_query_openapi_allowed;
-        statement->sql.len = sizeof(ngx_http_cqrs_query_openapi_allowed) - 1;
+        statement->sql.data = (u_char *) ngx_http_cqrs_query_document_allowed;
+        statement->sql.len = sizeof(ngx_http_cqrs_query_document_allowed) - 1;
     }
 
     statement->nparams = 1;
@@ -114,27 +112,14 @@ ngx_http_cqrs_query_openapi_statement(ngx_pool_t *pool,
 
 
 ngx_int_t
-ngx_http_cqrs_query_openapi_reply(ngx_http_request_t *r, PGresult *result,
-    const cqrs_catalog_t *catalog, const ngx_http_cqrs_query_openapi_t *what)
+ngx_http_cqrs_query_document_body(ngx_http_request_t *r, ngx_str_t *body,
+    PGresult *result, const cqrs_catalog_t *catalog,
+    const ngx_http_cqrs_query_document_t *what)
 {
-    ngx_str_t              body;
     cqrs_json_t           *json;
     cqrs_openapi_t         doc;
     ngx_pool_cleanup_t    *cln;
     cqrs_openapi_names_t   relations, functions;
-
-    ngx_str_set(&r->headers_out.charset, "utf-8");
-
-    if (r->method == NGX_HTTP_HEAD) {
-
-        /* the body is not made, so its length is not known */
-
-        r->headers_out.status = NGX_HTTP_OK;
-        r->headers_out.content_type = what->type;
-        r->headers_out.content_type_len = what->type.len;
-
-        return ngx_http_send_header(r);
-    }
 
     ngx_memzero(&doc, sizeof(cqrs_openapi_t));
 
@@ -144,13 +129,13 @@ ngx_http_cqrs_query_openapi_reply(ngx_http_request_t *r, PGresult *result,
     doc.relations = cqrs_catalog_next_relation(catalog, &doc.schema, NULL);
     doc.functions = cqrs_catalog_next_function(catalog, &doc.schema, NULL);
 
-    if (ngx_http_cqrs_query_openapi_server(r, &doc.server, &what->proxy)
+    if (ngx_http_cqrs_query_document_server(r, &doc.server, &what->proxy)
         != NGX_OK
-        || ngx_http_cqrs_query_openapi_names(r->pool, result, &doc,
-                                             &relations, &functions)
+        || ngx_http_cqrs_query_document_names(r->pool, result, &doc,
+                                              &relations, &functions)
            != NGX_OK)
     {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        return NGX_ERROR;
     }
 
     if (!what->all) {
@@ -160,29 +145,29 @@ ngx_http_cqrs_query_openapi_reply(ngx_http_request_t *r, PGresult *result,
 
     cln = ngx_pool_cleanup_add(r->pool, sizeof(cqrs_json_t));
     if (cln == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        return NGX_ERROR;
     }
 
     json = cln->data;
     cqrs_json_init(json);
 
-    cln->handler = ngx_http_cqrs_query_openapi_cleanup;
+    cln->handler = ngx_http_cqrs_query_document_cleanup;
 
     if (cqrs_openapi_write(json, &doc) != 0) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        return NGX_ERROR;
     }
 
-    body.data = (u_char *) json->data;
-    body.len = json->len;
+    body->data = (u_char *) json->data;
+    body->len = json->len;
 
-    return ngx_http_cqrs_send(r, NGX_HTTP_OK, &what->type, &body);
+    return NGX_OK;
 }
 
 
 /* They point into the result. */
 
 static ngx_int_t
-ngx_http_cqrs_query_openapi_names(ngx_pool_t *pool, PGresult *result,
+ngx_http_cqrs_query_document_names(ngx_pool_t *pool, PGresult *result,
     cqrs_openapi_t *doc, cqrs_openapi_names_t *relations,
     cqrs_openapi_names_t *functions)
 {
@@ -211,20 +196,20 @@ ngx_http_cqrs_query_openapi_names(ngx_pool_t *pool, PGresult *result,
         name.data = PQgetvalue(result, i, 1);
         name.len = PQgetlength(result, i, 1);
 
-        if (kind == NGX_HTTP_CQRS_OPENAPI_COMMENT) {
+        if (kind == NGX_HTTP_CQRS_DOCUMENT_COMMENT) {
             doc->comment = name;
             continue;
         }
 
         names[i] = name;
 
-        if (kind == NGX_HTTP_CQRS_OPENAPI_FUNCTION) {
+        if (kind == NGX_HTTP_CQRS_DOCUMENT_FUNCTION) {
 
             if (functions->n++ == 0) {
                 functions->names = &names[i];
             }
 
-        } else if (kind == NGX_HTTP_CQRS_OPENAPI_RELATION) {
+        } else if (kind == NGX_HTTP_CQRS_DOCUMENT_RELATION) {
 
             if (relations->n++ == 0) {
                 relations->names = &names[i];
@@ -239,7 +224,7 @@ ngx_http_cqrs_query_openapi_names(ngx_pool_t *pool, PGresult *result,
 /* Where the client has found us, unless a proxy is told of. */
 
 static ngx_int_t
-ngx_http_cqrs_query_openapi_server(ngx_http_request_t *r,
+ngx_http_cqrs_query_document_server(ngx_http_request_t *r,
     cqrs_openapi_server_t *server, const ngx_str_t *proxy)
 {
     u_char      *p;
@@ -263,7 +248,7 @@ ngx_http_cqrs_query_openapi_server(ngx_http_request_t *r,
     }
 
     if (r->headers_in.host
-        && ngx_http_cqrs_query_openapi_uri(r, server,
+        && ngx_http_cqrs_query_document_uri(r, server,
                                            &r->headers_in.host->value, &path)
            == NGX_OK)
     {
@@ -288,18 +273,18 @@ ngx_http_cqrs_query_openapi_server(ngx_http_request_t *r,
 
     (void) ngx_escape_uri(path.data, r->uri.data, r->uri.len, NGX_ESCAPE_URI);
 
-    if (ngx_http_cqrs_query_openapi_uri(r, server, &host, &path) == NGX_OK) {
+    if (ngx_http_cqrs_query_document_uri(r, server, &host, &path) == NGX_OK) {
         return NGX_OK;
     }
 
     ngx_str_set(&host, "localhost");        /* that of a UNIX-domain socket */
 
-    return ngx_http_cqrs_query_openapi_uri(r, server, &host, &path);
+    return ngx_http_cqrs_query_document_uri(r, server, &host, &path);
 }
 
 
 static ngx_int_t
-ngx_http_cqrs_query_openapi_uri(ngx_http_request_t *r,
+ngx_http_cqrs_query_document_uri(ngx_http_request_t *r,
     cqrs_openapi_server_t *server, const ngx_str_t *host,
     const ngx_str_t *path)
 {
@@ -328,7 +313,7 @@ ngx_http_cqrs_query_openapi_uri(ngx_http_request_t *r,
 
 
 static void
-ngx_http_cqrs_query_openapi_cleanup(void *data)
+ngx_http_cqrs_query_document_cleanup(void *data)
 {
     cqrs_json_cleanup(data);
 }
