@@ -15,8 +15,9 @@
 #include "cqrs_catalog_sql.h"
 
 
-const char  cqrs_catalog_path_sql[] =
-    "select pg_catalog.set_config('search_path', '', true)";
+const char  cqrs_catalog_setting_sql[] =
+    "select pg_catalog.set_config('search_path', '', true), "
+           "pg_catalog.set_config('jit', 'off', true)";
 
 
 const char  cqrs_catalog_sql[] =

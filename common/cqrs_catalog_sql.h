@@ -6,8 +6,11 @@
 /*
  * The one statement that reads all of the catalogue, and so sees one state of
  * it.  Parameters: the exposed schemas and the further schemas of the search
- * path, both text[].  Before it, in the same transaction, the search path is
- * emptied: then names of types, and in defaults, have their schemas.
+ * path, both text[].
+ *
+ * Before it, in the same transaction, come the settings: without a search path
+ * names of types, and in defaults, have their schemas; and to compile it takes
+ * many times longer than to run it.
  *
  * A row begins with its kind and a place within its kind; what follows depends
  * on the kind.  All values are text.
@@ -21,7 +24,7 @@
 #define CQRS_CATALOG_SQL_COLUMNS     16
 
 
-extern const char  cqrs_catalog_path_sql[];
+extern const char  cqrs_catalog_setting_sql[];
 extern const char  cqrs_catalog_sql[];
 
 

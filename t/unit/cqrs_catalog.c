@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "catalog_text.h"
 #include "cqrs_catalog_load.h"
 
 
@@ -35,8 +36,6 @@ typedef const char *catalog_row_t[CQRS_CATALOG_SQL_COLUMNS];
 static int catalog_small(void **state);
 static int catalog_free(void **state);
 static cqrs_catalog_t *catalog_of(const catalog_row_t *rows, size_t n);
-static const cqrs_relation_t *catalog_relation(const cqrs_catalog_t *catalog,
-    const char *schema, const char *name);
 static const cqrs_column_t *catalog_column(const cqrs_catalog_t *catalog,
     const cqrs_relation_t *relation, const char *name);
 static const cqrs_function_t *catalog_function(const cqrs_catalog_t *catalog,
@@ -45,11 +44,6 @@ static const char *catalog_similar(const cqrs_catalog_t *catalog,
     const char *name);
 static int catalog_computed(const cqrs_catalog_t *catalog,
     const char *relation, const char *name);
-static void catalog_related(const cqrs_catalog_t *catalog, const char *name,
-    const char *expected);
-static size_t catalog_write_joins(char *text, size_t len, size_t size,
-    const cqrs_join_t *join);
-static cqrs_str_t catalog_str(const char *text);
 
 
 /*
@@ -293,7 +287,7 @@ catalog_relates_keys(void **state)
 {
     cqrs_catalog_t  *catalog = *state;
 
-    catalog_related(catalog, "people",
+    catalog_related(catalog, "api", "people",
         "1:n orders orders_bill (id=bill)\n"
         "1:n orders orders_send (id=send)\n"
         "1:n people people_parent (id=parent) self\n"
@@ -303,7 +297,7 @@ catalog_relates_keys(void **state)
         "n:m tags tagged_person (id=person)"
             " tagged tagged_tag (tag_a=a,tag_b=b)\n");
 
-    catalog_related(catalog, "settings",
+    catalog_related(catalog, "api", "settings",
         "1:1 people settings_person (id=id)\n");
 }
 
@@ -313,7 +307,7 @@ catalog_relates_through_a_junction(void **state)
 {
     cqrs_catalog_t  *catalog = *state;
 
-    catalog_related(catalog, "tagged",
+    catalog_related(catalog, "api", "tagged",
         "n:1 people tagged_person (person=id)\n"
         "n:1 tags tagged_tag (tag_a=a,tag_b=b)\n");
 }
@@ -327,9 +321,9 @@ catalog_relates_views_by_all_they_show(void **state)
     cqrs_catalog_t         *catalog = *state;
     const cqrs_relation_t  *view;
 
-    catalog_related(catalog, "seen",
+    catalog_related(catalog, "api", "seen",
         "n:1 tags seen_tag (two=a)\n");
-    catalog_related(catalog, "seen_twice",
+    catalog_related(catalog, "api", "seen_twice",
         "n:1 tags seen_tag (y=a)\n"
         "n:1 tags seen_tag (z=a)\n");
 
@@ -346,9 +340,9 @@ catalog_prefers_computed_relationships(void **state)
 {
     cqrs_catalog_t  *catalog = *state;
 
-    catalog_related(catalog, "orders",
+    catalog_related(catalog, "api", "orders",
         "api.people() people single\n");
-    catalog_related(catalog, "tags",
+    catalog_related(catalog, "api", "tags",
         "n:m people tagged_tag (a=tag_a,b=tag_b)"
             " tagged tagged_person (person=id)\n"
         "1:n seen seen_tag (a=two)\n"
@@ -473,7 +467,7 @@ catalog_is_empty_without_rows(void **state)
 }
 
 
-/* Rows that are not there, keys of different lengths, views upon each other. */
+/* Rows that are not there, keys of two lengths, views upon each other. */
 
 static void
 catalog_survives_what_can_not_be(void **state)
@@ -677,17 +671,6 @@ catalog_of(const catalog_row_t *rows, size_t n)
 }
 
 
-static const cqrs_relation_t *
-catalog_relation(const cqrs_catalog_t *catalog, const char *schema,
-    const char *name)
-{
-    cqrs_str_t  s = catalog_str(schema);
-    cqrs_str_t  n = catalog_str(name);
-
-    return cqrs_catalog_relation(catalog, &s, &n);
-}
-
-
 static const cqrs_column_t *
 catalog_column(const cqrs_catalog_t *catalog, const cqrs_relation_t *relation,
     const char *name)
@@ -730,73 +713,4 @@ catalog_computed(const cqrs_catalog_t *catalog, const char *relation,
     return cqrs_catalog_computed(catalog,
                                  catalog_relation(catalog, "api", relation),
                                  &n);
-}
-
-
-/* All relationships of a relation, a line each. */
-
-static void
-catalog_related(const cqrs_catalog_t *catalog, const char *name,
-    const char *expected)
-{
-    char                        text[4096];
-    size_t                      len;
-    const cqrs_relationship_t  *r;
-
-    static const char *const  words[] = { "n:1", "1:n", "1:1", "n:m" };
-
-    len = 0;
-    text[0] = '\0';
-
-    for (r = catalog_relation(catalog, "api", name)->relationships;
-         r;
-         r = r->next)
-    {
-        if (r->cardinality == CQRS_COMPUTED) {
-            len += snprintf(text + len, sizeof(text) - len, "%s.%s() %s%s\n",
-                            r->function.schema.data, r->function.name.data,
-                            r->to->key.name.data, r->single ? " single" : "");
-            continue;
-        }
-
-        len += snprintf(text + len, sizeof(text) - len, "%s %s %s",
-                        words[r->cardinality], r->to->key.name.data,
-                        r->constraint.data);
-        len = catalog_write_joins(text, len, sizeof(text), r->joins);
-
-        if (r->junction) {
-            len += snprintf(text + len, sizeof(text) - len, " %s %s",
-                            r->junction->key.name.data, r->constraint2.data);
-            len = catalog_write_joins(text, len, sizeof(text), r->joins2);
-        }
-
-        len += snprintf(text + len, sizeof(text) - len, "%s%s\n",
-                        r->self ? " self" : "", r->parent ? " parent" : "");
-    }
-
-    assert_string_equal(text, expected);
-}
-
-
-static size_t
-catalog_write_joins(char *text, size_t len, size_t size,
-    const cqrs_join_t *join)
-{
-    const char  *before;
-
-    for (before = " ("; join; join = join->next, before = ",") {
-        len += snprintf(text + len, size - len, "%s%s=%s", before,
-                        join->from->key.name.data, join->to->key.name.data);
-    }
-
-    return len + snprintf(text + len, size - len, ")");
-}
-
-
-static cqrs_str_t
-catalog_str(const char *text)
-{
-    cqrs_str_t  str = { strlen(text), text };
-
-    return str;
 }
