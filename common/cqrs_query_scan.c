@@ -4,144 +4,349 @@
  */
 
 #include "cqrs_query_scan.h"
-#include "cqrs_buf.h"
 
 
-static int cqrs_query_scan_in_name(const cqrs_query_scan_t *scan);
-static int cqrs_query_scan_continued(char c);
+static void cqrs_query_scan_note(cqrs_query_scan_t *scan, size_t pos,
+    size_t found, const char *expected, int literal);
+static void cqrs_query_scan_refuse(cqrs_query_scan_t *scan, size_t pos,
+    const char *expected);
+static void cqrs_query_scan_settle(cqrs_query_scan_t *scan,
+    const cqrs_query_mark_t *mark);
 
 
 void
-cqrs_query_scan_init(cqrs_query_scan_t *scan, const char *what,
-    const cqrs_str_t *text, cqrs_arena_t *arena, cqrs_query_error_t *error)
+cqrs_query_scan_init(cqrs_query_scan_t *scan, cqrs_query_request_t *request,
+    const char *what, const cqrs_str_t *text)
 {
+    memset(scan, 0, sizeof(cqrs_query_scan_t));
+
+    scan->request = request;
     scan->what = what;
+    scan->shown = *text;
     scan->text = *text;
-    scan->pos = 0;
-    scan->arena = arena;
-    scan->error = error;
+}
+
+
+char
+cqrs_query_scan_peek(const cqrs_query_scan_t *scan)
+{
+    return (scan->pos < scan->text.len) ? scan->text.data[scan->pos] : '\0';
 }
 
 
 int
-cqrs_query_scan_end(const cqrs_query_scan_t *scan)
+cqrs_query_scan_still(const cqrs_query_scan_t *scan, size_t begin)
 {
-    return scan->pos == scan->text.len;
+    return !scan->stopped && scan->pos == begin;
 }
 
 
 int
-cqrs_query_scan_char(cqrs_query_scan_t *scan, char c)
+cqrs_query_scan_char(cqrs_query_scan_t *scan, const char *c)
 {
-    if (cqrs_query_scan_end(scan) || scan->text.data[scan->pos] != c) {
-        return 0;
-    }
-
-    scan->pos++;
-
-    return 1;
+    return cqrs_query_scan_text(scan, c);
 }
 
+
+/* Where it fails within the text, the text's beginning is the place. */
 
 int
 cqrs_query_scan_text(cqrs_query_scan_t *scan, const char *text)
 {
-    size_t  len;
+    size_t  begin, i;
 
-    len = strlen(text);
-
-    if (scan->text.len - scan->pos < len
-        || memcmp(scan->text.data + scan->pos, text, len) != 0)
-    {
-        return 0;
-    }
-
-    scan->pos += len;
-
-    return 1;
-}
-
-
-void
-cqrs_query_scan_blanks(cqrs_query_scan_t *scan)
-{
-    while (cqrs_query_scan_char(scan, ' ')) { /* void */ }
-}
-
-
-int
-cqrs_query_scan_name(cqrs_query_scan_t *scan, cqrs_str_t *name)
-{
-    size_t  begin, end;
-
-    cqrs_query_scan_blanks(scan);
-
-    if (cqrs_query_scan_quoted(scan, name) == 0) {
-
-        if (name->len == 0 || name->len > CQRS_QUERY_NAME_MAX) {
-            return cqrs_query_scan_fail(scan, "a field name");
-        }
-
-        cqrs_query_scan_blanks(scan);
-        return 0;
+    if (scan->stopped) {
+        return -1;
     }
 
     begin = scan->pos;
 
-    while (cqrs_query_scan_in_name(scan)) {
-        scan->pos++;
+    for (i = 0; text[i]; i++) {
+
+        if (begin + i == scan->text.len
+            || scan->text.data[begin + i] != text[i])
+        {
+            if (i) {
+                scan->pos = begin + i;
+                cqrs_query_scan_forget(scan);
+            }
+
+            cqrs_query_scan_note(scan, begin, begin + i, text, 1);
+            return -1;
+        }
     }
 
-    end = scan->pos;
-
-    while (end > begin && scan->text.data[end - 1] == ' ') {
-        end--;
-    }
-
-    if (end == begin || end - begin > CQRS_QUERY_NAME_MAX) {
-        return cqrs_query_scan_fail(scan, "field name (* or [a..z0..9_$])");
-    }
-
-    name->data = scan->text.data + begin;
-    name->len = end - begin;
+    scan->pos = begin + i;
+    cqrs_query_scan_forget(scan);
 
     return 0;
 }
 
 
 int
-cqrs_query_scan_quoted(cqrs_query_scan_t *scan, cqrs_str_t *value)
+cqrs_query_scan_dot(cqrs_query_scan_t *scan)
 {
-    char    *p;
-    size_t   i;
+    cqrs_query_mark_t  mark;
 
-    i = scan->pos;
+    cqrs_query_scan_begin(scan, &mark);
 
-    if (i == scan->text.len || scan->text.data[i] != '"') {
+    return cqrs_query_scan_label(scan, &mark, cqrs_query_scan_char(scan, "."),
+                                 "delimiter (.)");
+}
+
+
+/* Here, other than in a text, the character that differs is the place. */
+
+int
+cqrs_query_scan_word(cqrs_query_scan_t *scan, const char *text)
+{
+    size_t  i;
+    char    c;
+
+    for (i = 0; text[i] && !scan->stopped; i++) {
+
+        c = cqrs_query_scan_peek(scan);
+
+        if (c >= 'A' && c <= 'Z') {
+            c |= 0x20;
+        }
+
+        if (c != text[i]) {
+            cqrs_query_scan_note(scan, scan->pos, scan->pos, text, 1);
+            return -1;
+        }
+
+        scan->pos++;
+        cqrs_query_scan_forget(scan);
+    }
+
+    return scan->stopped ? -1 : 0;
+}
+
+
+int
+cqrs_query_scan_try_text(cqrs_query_scan_t *scan, const char *text)
+{
+    cqrs_query_mark_t  mark;
+
+    cqrs_query_scan_begin(scan, &mark);
+
+    return cqrs_query_scan_try(scan, &mark, cqrs_query_scan_text(scan, text));
+}
+
+
+void
+cqrs_query_scan_blanks(cqrs_query_scan_t *scan)
+{
+    size_t  begin;
+
+    if (scan->stopped) {
+        return;
+    }
+
+    begin = scan->pos;
+
+    while (cqrs_query_scan_peek(scan) == ' '
+           || cqrs_query_scan_peek(scan) == '\t')
+    {
+        scan->pos++;
+    }
+
+    if (scan->pos != begin) {
+        cqrs_query_scan_forget(scan);
+    }
+
+    cqrs_query_scan_miss(scan, NULL);
+}
+
+
+int
+cqrs_query_scan_lexeme(cqrs_query_scan_t *scan, const char *c)
+{
+    cqrs_query_scan_blanks(scan);
+
+    if (cqrs_query_scan_char(scan, c) != 0) {
         return -1;
     }
 
-    p = cqrs_arena_alloc(scan->arena, scan->text.len - i);
-    if (p == NULL) {
+    cqrs_query_scan_blanks(scan);
+
+    return 0;
+}
+
+
+void
+cqrs_query_scan_until(cqrs_query_scan_t *scan, const char *stop)
+{
+    size_t  begin;
+
+    if (scan->stopped) {
+        return;
+    }
+
+    begin = scan->pos;
+
+    while (scan->pos < scan->text.len
+           && strchr(stop, scan->text.data[scan->pos]) == NULL)
+    {
+        scan->pos++;
+    }
+
+    if (scan->pos != begin) {
+        cqrs_query_scan_forget(scan);
+    }
+
+    cqrs_query_scan_miss(scan, NULL);
+}
+
+
+int
+cqrs_query_scan_end(cqrs_query_scan_t *scan)
+{
+    if (scan->stopped) {
         return -1;
     }
 
-    value->data = p;
+    /* what is read further would also have liked the end */
 
-    for (i++; i < scan->text.len; i++) {
+    if (scan->pos == scan->text.len) {
+        cqrs_query_scan_miss(scan, "end of input");
+        return 0;
+    }
 
-        if (scan->text.data[i] == '"') {
-            *p = '\0';
-            value->len = (size_t) (p - value->data);
-            scan->pos = i + 1;
-            return 0;
-        }
+    cqrs_query_scan_refuse(scan, scan->pos, "end of input");
 
-        if (scan->text.data[i] == '\\' && i + 1 < scan->text.len) {
-            i++;
-        }
+    return -1;
+}
 
-        *p++ = scan->text.data[i];
+
+int
+cqrs_query_scan_ahead(cqrs_query_scan_t *scan, const char *text)
+{
+    cqrs_query_mark_t  mark;
+
+    cqrs_query_scan_begin(scan, &mark);
+
+    if (cqrs_query_scan_text(scan, text) == 0) {
+        scan->pos = mark.pos;
+        scan->trouble = mark.trouble;
+        return 0;
+    }
+
+    return cqrs_query_scan_try(scan, &mark, -1);
+}
+
+
+int
+cqrs_query_scan_not(cqrs_query_scan_t *scan, const char *c)
+{
+    if (scan->stopped) {
+        return -1;
+    }
+
+    if (cqrs_query_scan_peek(scan) != c[0]) {
+        cqrs_query_scan_note(scan, scan->pos, scan->pos, c, 1);
+        return 0;
+    }
+
+    cqrs_query_scan_refuse(scan, scan->pos + 1, NULL);
+
+    return -1;
+}
+
+
+int
+cqrs_query_scan_only(cqrs_query_scan_t *scan, const char *allowed)
+{
+    size_t  width;
+
+    if (scan->stopped) {
+        return -1;
+    }
+
+    if (scan->pos == scan->text.len
+        || strchr(allowed, scan->text.data[scan->pos]))
+    {
+        cqrs_query_scan_miss(scan, NULL);
+        return 0;
+    }
+
+    width = cqrs_query_trouble_width(&scan->text, scan->pos);
+
+    cqrs_query_scan_refuse(scan, scan->pos + width, NULL);
+
+    return -1;
+}
+
+
+void
+cqrs_query_scan_begin(cqrs_query_scan_t *scan, cqrs_query_mark_t *mark)
+{
+    mark->pos = scan->pos;
+    mark->trouble = scan->trouble;
+
+    cqrs_query_scan_forget(scan);
+}
+
+
+int
+cqrs_query_scan_try(cqrs_query_scan_t *scan, const cqrs_query_mark_t *mark,
+    int rc)
+{
+    if (rc != 0) {
+        scan->pos = mark->pos;
+    }
+
+    cqrs_query_scan_settle(scan, mark);
+
+    return rc;
+}
+
+
+int
+cqrs_query_scan_label(cqrs_query_scan_t *scan, const cqrs_query_mark_t *mark,
+    int rc, const char *label)
+{
+    cqrs_query_trouble_t  *trouble;
+
+    trouble = &scan->trouble;
+
+    if (scan->pos == mark->pos
+        && (rc != 0 || !cqrs_query_trouble_none(trouble)))
+    {
+        trouble->nexpected = 1;
+        trouble->expected[0].text = label;
+        trouble->expected[0].literal = 0;
+    }
+
+    cqrs_query_scan_settle(scan, mark);
+
+    return rc;
+}
+
+
+void
+cqrs_query_scan_miss(cqrs_query_scan_t *scan, const char *expected)
+{
+    cqrs_query_scan_note(scan, scan->pos, scan->pos, expected, 0);
+}
+
+
+void
+cqrs_query_scan_forget(cqrs_query_scan_t *scan)
+{
+    scan->trouble.missed = 0;
+    scan->trouble.refused = 0;
+    scan->trouble.nexpected = 0;
+}
+
+
+int
+cqrs_query_scan_stop(cqrs_query_scan_t *scan, const char *sentence)
+{
+    if (!scan->stopped) {
+        scan->stopped = 1;
+        cqrs_query_refuse(scan->request->error, 400, "PGRST100", sentence);
     }
 
     return -1;
@@ -149,100 +354,131 @@ cqrs_query_scan_quoted(cqrs_query_scan_t *scan, cqrs_str_t *value)
 
 
 int
-cqrs_query_scan_fail(cqrs_query_scan_t *scan, const char *expected)
+cqrs_query_scan_no_memory(cqrs_query_scan_t *scan)
 {
-    size_t               i, column, len;
-    cqrs_buf_t           buf;
-    cqrs_query_error_t  *error;
-
-    error = scan->error;
-
-    memset(error, 0, sizeof(cqrs_query_error_t));
-
-    error->status = 400;
-    error->code = "PGRST100";
-
-    for (i = 0, column = 1; i < scan->pos; i++) {
-        if (!cqrs_query_scan_continued(scan->text.data[i])) {
-            column++;
-        }
-    }
-
-    cqrs_buf_init(&buf, scan->arena);
-    cqrs_buf_text(&buf, "\"failed to parse ");
-    cqrs_buf_text(&buf, scan->what);
-    cqrs_buf_text(&buf, " (");
-    cqrs_buf_str(&buf, &scan->text);
-    cqrs_buf_text(&buf, ")\" (line 1, column ");
-    cqrs_buf_number(&buf, column);
-    cqrs_buf_text(&buf, ")");
-
-    if (cqrs_buf_end(&buf, &error->message) != 0) {
-        cqrs_query_no_memory(error);
-        return -1;
-    }
-
-    cqrs_buf_init(&buf, scan->arena);
-    cqrs_buf_text(&buf, "unexpected ");
-
-    if (cqrs_query_scan_end(scan)) {
-        cqrs_buf_text(&buf, "end of input");
-
-    } else {
-        len = 1;
-
-        while (scan->pos + len < scan->text.len
-               && cqrs_query_scan_continued(scan->text.data[scan->pos + len]))
-        {
-            len++;
-        }
-
-        cqrs_buf_text(&buf, "\"");
-        cqrs_buf_add(&buf, scan->text.data + scan->pos, len);
-        cqrs_buf_text(&buf, "\"");
-    }
-
-    cqrs_buf_text(&buf, " expecting ");
-    cqrs_buf_text(&buf, expected);
-
-    if (cqrs_buf_end(&buf, &error->details) != 0) {
-        cqrs_query_no_memory(error);
+    if (!scan->stopped) {
+        scan->stopped = 1;
+        cqrs_query_no_memory(scan->request->error);
     }
 
     return -1;
 }
 
 
-/* Letters of every script, digits, _ $ blank, and - where it begins no ->. */
-
-static int
-cqrs_query_scan_in_name(const cqrs_query_scan_t *scan)
+int
+cqrs_query_scan_finish(cqrs_query_scan_t *scan, int rc)
 {
-    unsigned char  c;
-
-    if (cqrs_query_scan_end(scan)) {
+    if (rc == 0 && cqrs_query_scan_end(scan) == 0) {
         return 0;
     }
 
-    c = (unsigned char) scan->text.data[scan->pos];
-
-    if (c == '-') {
-        return scan->pos + 1 == scan->text.len
-               || scan->text.data[scan->pos + 1] != '>';
+    if (!scan->stopped) {
+        scan->stopped = 1;
+        cqrs_query_trouble_tell(&scan->trouble, scan->what, &scan->shown,
+                                &scan->text, scan->request->arena,
+                                scan->request->error);
     }
 
-    return (c >= 'a' && c <= 'z')
-           || (c >= 'A' && c <= 'Z')
-           || (c >= '0' && c <= '9')
-           || c == '_' || c == '$' || c == ' '
-           || c >= 0x80;
+    return -1;
 }
 
 
-/* Is it a byte within a character of UTF-8, not its first? */
-
-static int
-cqrs_query_scan_continued(char c)
+void *
+cqrs_query_scan_alloc(cqrs_query_scan_t *scan, size_t size)
 {
-    return ((unsigned char) c & 0xc0) == 0x80;
+    void  *p;
+
+    if (scan->stopped) {
+        return NULL;
+    }
+
+    p = cqrs_arena_calloc(scan->request->arena, size);
+
+    if (p == NULL) {
+        (void) cqrs_query_scan_no_memory(scan);
+    }
+
+    return p;
+}
+
+
+int
+cqrs_query_scan_copy(cqrs_query_scan_t *scan, size_t begin, cqrs_str_t *copy)
+{
+    if (scan->stopped) {
+        return -1;
+    }
+
+    copy->len = scan->pos - begin;
+    copy->data = cqrs_arena_copy(scan->request->arena,
+                                 scan->text.data + begin, copy->len);
+
+    return copy->data ? 0 : cqrs_query_scan_no_memory(scan);
+}
+
+
+/* A miss: the character at found was not what was expected from pos on. */
+
+static void
+cqrs_query_scan_note(cqrs_query_scan_t *scan, size_t pos, size_t found,
+    const char *expected, int literal)
+{
+    cqrs_query_trouble_t  trouble;
+
+    if (scan->stopped) {
+        return;
+    }
+
+    trouble.pos = pos;
+    trouble.missed = 1;
+    trouble.found = found;
+    trouble.refused = 0;
+    trouble.nexpected = 0;
+
+    if (expected) {
+        trouble.nexpected = 1;
+        trouble.expected[0].text = expected;
+        trouble.expected[0].literal = literal;
+    }
+
+    cqrs_query_trouble_add(&scan->trouble, &trouble);
+}
+
+
+/* What comes next must not be there; behind it is where that is told. */
+
+static void
+cqrs_query_scan_refuse(cqrs_query_scan_t *scan, size_t pos,
+    const char *expected)
+{
+    cqrs_query_trouble_t  trouble;
+
+    trouble.pos = pos;
+    trouble.missed = 0;
+    trouble.refused = 1;
+    trouble.refusal = scan->pos;
+    trouble.nexpected = 0;
+
+    if (expected) {
+        trouble.nexpected = 1;
+        trouble.expected[0].text = expected;
+        trouble.expected[0].literal = 0;
+    }
+
+    cqrs_query_trouble_add(&scan->trouble, &trouble);
+}
+
+
+/* What was noted before belongs to it while there is no step forward. */
+
+static void
+cqrs_query_scan_settle(cqrs_query_scan_t *scan, const cqrs_query_mark_t *mark)
+{
+    cqrs_query_trouble_t  trouble;
+
+    if (scan->pos == mark->pos) {
+        trouble = mark->trouble;
+        cqrs_query_trouble_add(&trouble, &scan->trouble);
+        scan->trouble = trouble;
+    }
 }

@@ -1,0 +1,638 @@
+
+/*
+ * Copyright (C) The ngx_cqrs authors
+ */
+
+/*
+ * The query string is cut into pairs and decoded first; then each value is
+ * parsed by what its key says, and given to the relation that its key names.
+ * A key that is not reserved is a column, and its value a filter.
+ *
+ * Of several errors the one is told that PostgREST would tell: it goes by
+ * what a pair is, then by where it stands.
+ */
+
+#include "cqrs_query_parse.h"
+#include "cqrs_buf.h"
+#include "cqrs_query_grammar.h"
+#include "cqrs_query_part.h"
+
+
+typedef struct {
+    cqrs_query_t                      *query;
+    const cqrs_query_parse_options_t  *options;
+    cqrs_query_request_t               request;
+    cqrs_query_part_t                 *parts;
+    cqrs_query_part_t                **last_part;
+    cqrs_query_pair_t                **last_argument;
+} cqrs_query_parser_t;
+
+
+static int cqrs_query_cut(cqrs_query_parser_t *parser, const char *args,
+    size_t len);
+static int cqrs_query_pair(cqrs_query_parser_t *parser, const char *pair,
+    size_t len);
+static int cqrs_query_decode(cqrs_query_parser_t *parser, cqrs_str_t *out,
+    const char *text, size_t len);
+static int cqrs_query_hex(char c);
+static cqrs_query_part_e cqrs_query_kind(const cqrs_str_t *key);
+static int cqrs_query_all_of(cqrs_query_parser_t *parser,
+    cqrs_query_part_e kind,
+    int (*parse)(cqrs_query_parser_t *parser, cqrs_query_part_t *part));
+static cqrs_query_part_t *cqrs_query_first_of(cqrs_query_parser_t *parser,
+    cqrs_query_part_e kind);
+static int cqrs_query_parse_select(cqrs_query_parser_t *parser);
+static int cqrs_query_parse_names(cqrs_query_parser_t *parser,
+    cqrs_query_part_e kind, const char *what);
+static int cqrs_query_parse_filter(cqrs_query_parser_t *parser,
+    cqrs_query_part_t *part);
+static int cqrs_query_parse_argument(cqrs_query_parser_t *parser,
+    cqrs_query_part_t *part);
+static int cqrs_query_parse_logic(cqrs_query_parser_t *parser,
+    cqrs_query_part_t *part);
+static int cqrs_query_parse_order(cqrs_query_parser_t *parser,
+    cqrs_query_part_t *part);
+static int cqrs_query_parse_limit(cqrs_query_parser_t *parser,
+    cqrs_query_part_t *part);
+static int cqrs_query_parse_range(cqrs_query_parser_t *parser,
+    cqrs_query_part_t *part);
+static int cqrs_query_parse_integer(const cqrs_str_t *value, int64_t *number);
+static int cqrs_query_parse_path(cqrs_query_parser_t *parser,
+    cqrs_query_part_t *part, const char *what, cqrs_query_field_t *field);
+
+
+int
+cqrs_query_parse(cqrs_query_t *query, cqrs_arena_t *arena, const char *args,
+    size_t len, const cqrs_query_parse_options_t *options,
+    cqrs_query_error_t *error)
+{
+    cqrs_query_part_t    *part;
+    cqrs_query_parser_t   parser;
+
+    memset(query, 0, sizeof(cqrs_query_t));
+    memset(error, 0, sizeof(cqrs_query_error_t));
+    memset(&parser, 0, sizeof(cqrs_query_parser_t));
+
+    query->root.limit = -1;
+
+    parser.query = query;
+    parser.options = options;
+    parser.request.arena = arena;
+    parser.request.error = error;
+    parser.last_part = &parser.parts;
+    parser.last_argument = &query->arguments;
+
+    if (cqrs_query_cut(&parser, args, len) != 0) {
+        return -1;
+    }
+
+    if (cqrs_query_canonical(parser.parts, arena, &query->canonical) != 0) {
+        cqrs_query_no_memory(error);
+        return -1;
+    }
+
+    if (cqrs_query_all_of(&parser, CQRS_QUERY_PART_ORDER,
+                          cqrs_query_parse_order) != 0
+        || cqrs_query_all_of(&parser, CQRS_QUERY_PART_LOGIC,
+                             cqrs_query_parse_logic) != 0
+        || cqrs_query_parse_names(&parser, CQRS_QUERY_PART_COLUMNS,
+                                  "columns parameter") != 0
+        || cqrs_query_parse_select(&parser) != 0
+        || cqrs_query_all_of(&parser, CQRS_QUERY_PART_FILTER,
+                             cqrs_query_parse_filter) != 0
+        || cqrs_query_parse_names(&parser, CQRS_QUERY_PART_ON_CONFLICT,
+                                  "on_conflict parameter") != 0
+        || cqrs_query_all_of(&parser, CQRS_QUERY_PART_LIMIT,
+                             cqrs_query_parse_limit) != 0
+        || cqrs_query_all_of(&parser, CQRS_QUERY_PART_OFFSET,
+                             cqrs_query_parse_range) != 0)
+    {
+        return -1;
+    }
+
+    for (part = parser.parts; part; part = part->next) {
+
+        if (cqrs_query_attach(&query->root, part, options->strict_targets,
+                              arena, error)
+            != 0)
+        {
+            return -1;
+        }
+    }
+
+    return 0;
+}
+
+
+/* A pair may be empty, but not the last one. */
+
+static int
+cqrs_query_cut(cqrs_query_parser_t *parser, const char *args, size_t len)
+{
+    const char  *end, *last;
+
+    for (last = args + len; args < last; args = end + 1) {
+
+        end = args;
+
+        while (end < last && *end != '&' && *end != ';') {
+            end++;
+        }
+
+        if (cqrs_query_pair(parser, args, (size_t) (end - args)) != 0) {
+            return -1;
+        }
+
+        if (end == last) {
+            break;
+        }
+    }
+
+    return 0;
+}
+
+
+static int
+cqrs_query_pair(cqrs_query_parser_t *parser, const char *pair, size_t len)
+{
+    size_t              n;
+    const char         *equal;
+    cqrs_query_part_t  *part;
+
+    part = cqrs_arena_calloc(parser->request.arena, sizeof(cqrs_query_part_t));
+    if (part == NULL) {
+        cqrs_query_no_memory(parser->request.error);
+        return -1;
+    }
+
+    equal = len ? memchr(pair, '=', len) : NULL;
+    n = equal ? (size_t) (equal - pair) : len;
+
+    if (cqrs_query_decode(parser, &part->pair.key, pair, n) != 0) {
+        return -1;
+    }
+
+    if (equal
+        && cqrs_query_decode(parser, &part->pair.value, equal + 1, len - n - 1)
+           != 0)
+    {
+        return -1;
+    }
+
+    part->kind = cqrs_query_kind(&part->pair.key);
+
+    /* a key without "=" says nothing, but a select hides all later ones */
+
+    if (equal == NULL && part->kind != CQRS_QUERY_PART_SELECT
+        && part->kind != CQRS_QUERY_PART_COLUMNS
+        && part->kind != CQRS_QUERY_PART_ON_CONFLICT)
+    {
+        part->kind = CQRS_QUERY_PART_NONE;
+    }
+
+    *parser->last_part = part;
+    parser->last_part = &part->next;
+
+    return 0;
+}
+
+
+static int
+cqrs_query_decode(cqrs_query_parser_t *parser, cqrs_str_t *out,
+    const char *text, size_t len)
+{
+    char    *p;
+    size_t   i;
+
+    p = cqrs_arena_alloc(parser->request.arena, len + 1);
+    if (p == NULL) {
+        cqrs_query_no_memory(parser->request.error);
+        return -1;
+    }
+
+    out->data = p;
+
+    for (i = 0; i < len; i++) {
+
+        if (text[i] == '%'
+            && i + 2 < len
+            && cqrs_query_hex(text[i + 1]) >= 0
+            && cqrs_query_hex(text[i + 2]) >= 0)
+        {
+            *p = (char) (cqrs_query_hex(text[i + 1]) << 4
+                         | cqrs_query_hex(text[i + 2]));
+            i += 2;
+
+        } else {
+            *p = (text[i] == '+') ? ' ' : text[i];
+        }
+
+        /* a parameter ends at a NUL, so it would be cut */
+
+        if (*p++ == '\0') {
+            cqrs_query_refuse(parser->request.error, 400, "22021",
+                      "invalid byte sequence for encoding \"UTF8\": 0x00");
+            return -1;
+        }
+    }
+
+    *p = '\0';
+    out->len = (size_t) (p - out->data);
+
+    return 0;
+}
+
+
+static int
+cqrs_query_hex(char c)
+{
+    if (c >= '0' && c <= '9') {
+        return c - '0';
+    }
+
+    c |= 0x20;
+
+    return (c >= 'a' && c <= 'f') ? c - 'a' + 10 : -1;
+}
+
+
+/* The last word of the key counts; only these three stand alone. */
+
+static cqrs_query_part_e
+cqrs_query_kind(const cqrs_str_t *key)
+{
+    size_t      i;
+    cqrs_str_t  word;
+
+    static const struct {
+        const char         *word;
+        cqrs_query_part_e   kind;
+        int                 alone;
+    } words[] = {
+        { "select",      CQRS_QUERY_PART_SELECT,      1 },
+        { "columns",     CQRS_QUERY_PART_COLUMNS,     1 },
+        { "on_conflict", CQRS_QUERY_PART_ON_CONFLICT, 1 },
+        { "order",       CQRS_QUERY_PART_ORDER,       0 },
+        { "limit",       CQRS_QUERY_PART_LIMIT,       0 },
+        { "offset",      CQRS_QUERY_PART_OFFSET,      0 },
+        { "and",         CQRS_QUERY_PART_LOGIC,       0 },
+        { "or",          CQRS_QUERY_PART_LOGIC,       0 }
+    };
+
+    word = *key;
+
+    for (i = key->len; i && key->data[i - 1] != '.'; i--) { /* void */ }
+
+    word.data += i;
+    word.len -= i;
+
+    for (i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        if (cqrs_str_is(words[i].alone ? key : &word, words[i].word)) {
+            return words[i].kind;
+        }
+    }
+
+    return CQRS_QUERY_PART_FILTER;
+}
+
+
+static int
+cqrs_query_all_of(cqrs_query_parser_t *parser, cqrs_query_part_e kind,
+    int (*parse)(cqrs_query_parser_t *parser, cqrs_query_part_t *part))
+{
+    cqrs_query_part_t  *part;
+
+    for (part = parser->parts; part; part = part->next) {
+        if (part->kind == kind && parse(parser, part) != 0) {
+            return -1;
+        }
+    }
+
+    return 0;
+}
+
+
+static cqrs_query_part_t *
+cqrs_query_first_of(cqrs_query_parser_t *parser, cqrs_query_part_e kind)
+{
+    cqrs_query_part_t  *part;
+
+    for (part = parser->parts; part; part = part->next) {
+        if (part->kind == kind) {
+            return part->pair.value.data ? part : NULL;
+        }
+    }
+
+    return NULL;
+}
+
+
+static int
+cqrs_query_parse_select(cqrs_query_parser_t *parser)
+{
+    cqrs_query_node_t  *root;
+    cqrs_query_part_t  *part;
+    cqrs_query_scan_t   scan;
+
+    root = &parser->query->root;
+    part = cqrs_query_first_of(parser, CQRS_QUERY_PART_SELECT);
+
+    if (part) {
+        cqrs_query_scan_init(&scan, &parser->request, "select parameter",
+                             &part->pair.value);
+
+        if (cqrs_query_scan_finish(&scan, cqrs_query_select(&scan, root, 0))
+            != 0)
+        {
+            return -1;
+        }
+    }
+
+    if (root->items == NULL && root->children == NULL) {
+
+        root->items = cqrs_arena_calloc(parser->request.arena,
+                                        sizeof(cqrs_query_item_t));
+        if (root->items == NULL) {
+            cqrs_query_no_memory(parser->request.error);
+            return -1;
+        }
+
+        root->items->star = 1;
+    }
+
+    return 0;
+}
+
+
+/* They are for writes, and in reads only refused if they are wrong. */
+
+static int
+cqrs_query_parse_names(cqrs_query_parser_t *parser, cqrs_query_part_e kind,
+    const char *what)
+{
+    int                 rc;
+    cqrs_str_t          name;
+    cqrs_query_part_t  *part;
+    cqrs_query_scan_t   scan;
+
+    part = cqrs_query_first_of(parser, kind);
+
+    if (part == NULL) {
+        return 0;
+    }
+
+    cqrs_query_scan_init(&scan, &parser->request, what, &part->pair.value);
+
+    do {
+        rc = cqrs_query_name(&scan, &name);
+    } while (rc == 0 && cqrs_query_scan_lexeme(&scan, ",") == 0);
+
+    return cqrs_query_scan_finish(&scan, rc);
+}
+
+
+static int
+cqrs_query_parse_filter(cqrs_query_parser_t *parser, cqrs_query_part_t *part)
+{
+    int                  rc;
+    cqrs_query_scan_t    scan;
+    cqrs_query_field_t   field;
+
+    if (cqrs_query_parse_path(parser, part, "tree path", &field) != 0) {
+        return -1;
+    }
+
+    cqrs_query_scan_init(&scan, &parser->request, "filter",
+                         &part->pair.value);
+
+    part->logic = cqrs_query_scan_alloc(&scan, sizeof(cqrs_query_logic_t));
+    if (part->logic == NULL) {
+        return -1;
+    }
+
+    part->logic->kind = CQRS_QUERY_FILTER;
+    part->logic->filter.field = field;
+
+    rc = cqrs_query_filter(&scan, &part->logic->filter, 0);
+
+    if (rc != 0
+        && parser->options->function
+        && cqrs_query_scan_still(&scan, 0))
+    {
+        part->pair.key = field.name;
+        return cqrs_query_parse_argument(parser, part);
+    }
+
+    return cqrs_query_scan_finish(&scan, rc);
+}
+
+
+static int
+cqrs_query_parse_argument(cqrs_query_parser_t *parser, cqrs_query_part_t *part)
+{
+    cqrs_query_pair_t  *argument;
+
+    argument = cqrs_arena_calloc(parser->request.arena,
+                                 sizeof(cqrs_query_pair_t));
+    if (argument == NULL) {
+        cqrs_query_no_memory(parser->request.error);
+        return -1;
+    }
+
+    *argument = part->pair;
+
+    *parser->last_argument = argument;
+    parser->last_argument = &argument->next;
+
+    part->kind = CQRS_QUERY_PART_NONE;
+    part->path = NULL;
+
+    return 0;
+}
+
+
+/* or=(...) is or(...), and "not" may stand anywhere before it. */
+
+static int
+cqrs_query_parse_logic(cqrs_query_parser_t *parser, cqrs_query_part_t *part)
+{
+    int                    negated;
+    cqrs_buf_t             buf;
+    cqrs_str_t             text;
+    cqrs_query_scan_t      scan;
+    cqrs_query_field_t     field;
+    cqrs_query_value_t   **name;
+
+    if (cqrs_query_parse_path(parser, part, "logic path", &field) != 0) {
+        return -1;
+    }
+
+    negated = cqrs_str_is(&field.name, "not");
+
+    for (name = &part->path; *name; /* void */ ) {
+
+        if (cqrs_str_is(&(*name)->text, "not")) {
+            negated = 1;
+            *name = (*name)->next;
+
+        } else {
+            name = &(*name)->next;
+        }
+    }
+
+    cqrs_buf_init(&buf, parser->request.arena);
+    cqrs_buf_text(&buf, negated ? "not." : "");
+    cqrs_buf_str(&buf, &field.name);
+    cqrs_buf_str(&buf, &part->pair.value);
+
+    if (cqrs_buf_end(&buf, &text) != 0) {
+        cqrs_query_no_memory(parser->request.error);
+        return -1;
+    }
+
+    cqrs_query_scan_init(&scan, &parser->request, "logic tree", &text);
+    scan.shown = part->pair.value;
+
+    return cqrs_query_scan_finish(&scan,
+                                  cqrs_query_logic(&scan, &part->logic, 0));
+}
+
+
+static int
+cqrs_query_parse_order(cqrs_query_parser_t *parser, cqrs_query_part_t *part)
+{
+    cqrs_query_scan_t   scan;
+    cqrs_query_field_t  field;
+
+    if (cqrs_query_parse_path(parser, part, "tree path", &field) != 0) {
+        return -1;
+    }
+
+    cqrs_query_scan_init(&scan, &parser->request, "order", &part->pair.value);
+
+    return cqrs_query_scan_finish(&scan,
+                                  cqrs_query_order(&scan, &part->orders));
+}
+
+
+static int
+cqrs_query_parse_limit(cqrs_query_parser_t *parser, cqrs_query_part_t *part)
+{
+    int64_t  limit;
+
+    if (cqrs_query_parse_integer(&part->pair.value, &limit) == 0
+        && limit < 0)
+    {
+        cqrs_query_refuse(parser->request.error, 416, "PGRST103",
+                          "Requested range not satisfiable");
+
+        parser->request.error->details =
+            cqrs_str_lit("Limit should be greater than or equal to zero.");
+
+        return -1;
+    }
+
+    return cqrs_query_parse_range(parser, part);
+}
+
+
+/* What is no number is no limit. */
+
+static int
+cqrs_query_parse_range(cqrs_query_parser_t *parser, cqrs_query_part_t *part)
+{
+    cqrs_query_field_t  field;
+
+    if (cqrs_query_parse_path(parser, part, "tree path", &field) != 0) {
+        return -1;
+    }
+
+    if (cqrs_query_parse_integer(&part->pair.value, &part->number) != 0) {
+        part->number = -1;
+    }
+
+    return 0;
+}
+
+
+/* Above what 64 bits hold it is the largest that they do. */
+
+static int
+cqrs_query_parse_integer(const cqrs_str_t *value, int64_t *number)
+{
+    int          negative;
+    size_t       i, begin, end;
+    int64_t      n;
+    const char  *data;
+
+    data = value->data;
+    end = value->len;
+
+    for (begin = 0; begin < end && data[begin] == ' '; begin++) { /* void */ }
+
+    while (end > begin && data[end - 1] == ' ') {
+        end--;
+    }
+
+    negative = (begin < end && data[begin] == '-');
+    begin += negative ? 1 : 0;
+    n = 0;
+
+    for (i = begin; i < end; i++) {
+
+        if (data[i] < '0' || data[i] > '9') {
+            return -1;
+        }
+
+        n = (n > (INT64_MAX - 9) / 10) ? INT64_MAX : n * 10 + (data[i] - '0');
+    }
+
+    *number = negative ? -n : n;
+
+    return (i > begin) ? 0 : -1;
+}
+
+
+/* The names of embeds, and what comes last. */
+
+static int
+cqrs_query_parse_path(cqrs_query_parser_t *parser, cqrs_query_part_t *part,
+    const char *what, cqrs_query_field_t *field)
+{
+    cqrs_query_scan_t     scan;
+    cqrs_query_value_t   *name, **last;
+
+    memset(field, 0, sizeof(cqrs_query_field_t));
+
+    cqrs_query_scan_init(&scan, &parser->request, what, &part->pair.key);
+
+    last = &part->path;
+
+    for ( ;; ) {
+
+        if (cqrs_query_name(&scan, &field->name) != 0) {
+            return cqrs_query_scan_finish(&scan, -1);
+        }
+
+        if (part->path) {
+            cqrs_query_scan_forget(&scan);
+        }
+
+        if (cqrs_query_scan_dot(&scan) != 0) {
+            break;
+        }
+
+        name = cqrs_query_scan_alloc(&scan, sizeof(cqrs_query_value_t));
+        if (name == NULL) {
+            return -1;
+        }
+
+        name->text = field->name;
+
+        *last = name;
+        last = &name->next;
+    }
+
+    return cqrs_query_scan_finish(&scan,
+                                  cqrs_query_path(&scan, &field->path));
+}

@@ -1,0 +1,214 @@
+
+/*
+ * Copyright (C) The ngx_cqrs authors
+ */
+
+/* A parsed query as text, for tests. */
+
+#ifndef QUERY_DUMP_H
+#define QUERY_DUMP_H
+
+
+#include "cqrs_query.h"
+
+#include <stdio.h>
+
+
+static char   query_dumped[65536];
+static char  *query_dump_end;
+
+
+#define dump(...)                                                             \
+    (query_dump_end += snprintf(query_dump_end, (size_t)                      \
+         (query_dumped + sizeof(query_dumped) - query_dump_end), __VA_ARGS__))
+
+
+static void
+dump_field(const cqrs_query_field_t *field)
+{
+    const cqrs_query_step_t  *step;
+
+    dump("%s", field->name.data);
+
+    for (step = field->path; step; step = step->next) {
+        dump("%s%s%s%s", step->text ? "->>" : "->", step->index ? "[" : "",
+             step->key.data, step->index ? "]" : "");
+    }
+}
+
+
+static void
+dump_item(const cqrs_query_item_t *item)
+{
+    static const char  *aggregates[] = {
+        "", ".sum()", ".avg()", ".count()", ".max()", ".min()"
+    };
+
+    if (item->alias.data) {
+        dump("%s=", item->alias.data);
+    }
+
+    if (item->star) {
+        dump("*");
+
+    } else {
+        dump_field(&item->field);
+    }
+
+    if (item->cast.data) {
+        dump("::%s", item->cast.data);
+    }
+
+    dump("%s", aggregates[item->aggregate]);
+
+    if (item->aggregate_cast.data) {
+        dump("::%s", item->aggregate_cast.data);
+    }
+}
+
+
+static void
+dump_filter(const cqrs_query_filter_t *filter)
+{
+    const cqrs_query_value_t  *value;
+
+    static const char  *ops[] = {
+        "eq", "neq", "gt", "gte", "lt", "lte", "like", "ilike", "match",
+        "imatch", "in", "is", "isdistinct", "fts", "plfts", "phfts", "wfts",
+        "cs", "cd", "ov", "sl", "sr", "nxr", "nxl", "adj"
+    };
+
+    static const char  *quantifiers[] = { "", "(any)", "(all)" };
+
+    static const char  *words[] = {
+        "null", "not_null", "true", "false", "unknown"
+    };
+
+    dump_field(&filter->field);
+    dump(".%s%s%s", filter->negated ? "not." : "", ops[filter->op],
+         quantifiers[filter->quantifier]);
+
+    if (filter->language.data) {
+        dump("(%s)", filter->language.data);
+    }
+
+    dump(".%s", filter->op == CQRS_QUERY_IS ? words[filter->is] : "");
+
+    for (value = filter->values; value; value = value->next) {
+        dump("<%s>", value->text.data);
+    }
+}
+
+
+static void
+dump_logic(const cqrs_query_logic_t *logic, const char *between)
+{
+    const cqrs_query_logic_t  *one;
+
+    for (one = logic; one; one = one->next) {
+
+        dump("%s", one == logic ? "" : between);
+
+        if (one->kind == CQRS_QUERY_FILTER) {
+            dump_filter(&one->filter);
+            continue;
+        }
+
+        dump("%s%s(", one->negated ? "not." : "",
+             one->kind == CQRS_QUERY_AND ? "and" : "or");
+        dump_logic(one->children, ",");
+        dump(")");
+    }
+}
+
+
+static void
+dump_orders(const cqrs_query_order_t *orders)
+{
+    const cqrs_query_order_t  *order;
+
+    static const char  *directions[] = { "", ".asc", ".desc" };
+    static const char  *nulls[] = { "", ".nullsfirst", ".nullslast" };
+
+    for (order = orders; order; order = order->next) {
+
+        dump("%s", order == orders ? "" : ",");
+
+        if (order->relation.data) {
+            dump("%s(", order->relation.data);
+        }
+
+        dump_field(&order->field);
+        dump("%s%s%s", order->relation.data ? ")" : "",
+             directions[order->direction], nulls[order->nulls]);
+    }
+}
+
+
+static void
+dump_node(const cqrs_query_node_t *node)
+{
+    const cqrs_query_item_t  *item;
+    const cqrs_query_node_t  *child;
+
+    static const char  *joins[] = { "", "!left", "!inner" };
+
+    if (node->name.data) {
+        dump("%s%s%s%s%s%s%s%s", node->spread ? "..." : "",
+             node->alias.data ? node->alias.data : "",
+             node->alias.data ? "=" : "", node->name.data,
+             node->hint.data ? "!" : "",
+             node->hint.data ? node->hint.data : "", joins[node->join],
+             node->legacy ? "~legacy" : "");
+    }
+
+    dump("{");
+
+    for (item = node->items; item; item = item->next) {
+        dump_item(item);
+        dump("%s", item->next ? "," : "");
+    }
+
+    for (child = node->children; child; child = child->next) {
+        dump("%s", child == node->children ? ";" : ",");
+        dump_node(child);
+    }
+
+    dump("}");
+
+    if (node->logic) {
+        dump(" ?");
+        dump_logic(node->logic, "&");
+    }
+
+    if (node->orders) {
+        dump(" ^");
+        dump_orders(node->orders);
+    }
+
+    if (node->limit != -1 || node->offset != 0) {
+        dump(" #%lld,%lld", (long long) node->limit,
+             (long long) node->offset);
+    }
+}
+
+
+static const char *
+query_dump(const cqrs_query_t *query)
+{
+    const cqrs_query_pair_t  *pair;
+
+    query_dump_end = query_dumped;
+
+    dump_node(&query->root);
+
+    for (pair = query->arguments; pair; pair = pair->next) {
+        dump("%s%s=%s", pair == query->arguments ? " @" : ",",
+             pair->key.data, pair->value.data);
+    }
+
+    return query_dumped;
+}
+
+
+#endif /* QUERY_DUMP_H */
