@@ -30,7 +30,7 @@ static const char  ngx_http_cqrs_query_document_comment[] =
      "where n.nspname = $1::pg_catalog.name";
 
 
-/* Names as cqrs_openapi.h wants them: in order, with those of the arguments. */
+/* Names as cqrs_openapi.h wants them: in order, with their arguments. */
 
 static const char  ngx_http_cqrs_query_document_allowed[] =
     "with n as materialized ( "

@@ -5,7 +5,8 @@
 
 /*
  * The OpenAPI document of what a role may read.  The statement is run as that
- * role, in the transaction that every query has; its result makes the document.
+ * role, in the transaction that every query has; its result makes the
+ * document.
  */
 
 #ifndef NGX_HTTP_CQRS_QUERY_DOCUMENT_H
