@@ -28,6 +28,8 @@ static void cqrs_openapi_2_paths(cqrs_openapi_ctx_t *ctx);
 static void cqrs_openapi_2_root(cqrs_openapi_ctx_t *ctx);
 static void cqrs_openapi_2_relation(cqrs_openapi_ctx_t *ctx,
     const cqrs_relation_t *relation);
+static void cqrs_openapi_2_path(cqrs_openapi_ctx_t *ctx, const char *prefix,
+    const cqrs_str_t *name);
 static void cqrs_openapi_2_call(cqrs_openapi_ctx_t *ctx,
     const cqrs_openapi_call_t *call);
 static void cqrs_openapi_2_argument(cqrs_openapi_ctx_t *ctx,
@@ -178,9 +180,7 @@ cqrs_openapi_2_relation(cqrs_openapi_ctx_t *ctx,
     size_t                i;
     const cqrs_column_t  *column;
 
-    cqrs_openapi_begin(ctx, "/");
-    cqrs_openapi_add_str(ctx, &relation->key.name);
-    cqrs_openapi_end_key(ctx);
+    cqrs_openapi_2_path(ctx, "/", &relation->key.name);
 
     cqrs_openapi_open(ctx, '{');
     cqrs_openapi_key(ctx, "get");
@@ -240,14 +240,39 @@ cqrs_openapi_2_relation(cqrs_openapi_ctx_t *ctx,
 }
 
 
+/* PostgREST encodes nothing; braces would be a template's. */
+
+static void
+cqrs_openapi_2_path(cqrs_openapi_ctx_t *ctx, const char *prefix,
+    const cqrs_str_t *name)
+{
+    size_t      i;
+    cqrs_str_t  c;
+
+    cqrs_openapi_begin(ctx, prefix);
+
+    for (i = 0; i < name->len; i++) {
+        c.data = name->data + i;
+        c.len = 1;
+
+        if (strchr("{}/?#%", *c.data)) {
+            cqrs_openapi_add_segment(ctx, &c);
+
+        } else {
+            cqrs_openapi_add_str(ctx, &c);
+        }
+    }
+
+    cqrs_openapi_end_key(ctx);
+}
+
+
 static void
 cqrs_openapi_2_call(cqrs_openapi_ctx_t *ctx, const cqrs_openapi_call_t *call)
 {
     size_t  i;
 
-    cqrs_openapi_begin(ctx, "/rpc/");
-    cqrs_openapi_add_str(ctx, &call->function->key.name);
-    cqrs_openapi_end_key(ctx);
+    cqrs_openapi_2_path(ctx, "/rpc/", &call->function->key.name);
 
     cqrs_openapi_open(ctx, '{');
     cqrs_openapi_key(ctx, "get");

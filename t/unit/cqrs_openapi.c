@@ -602,6 +602,7 @@ test_odd_names(void **state)
 
     json = document(CQRS_OPENAPI_2);
 
+    assert_non_null(at(json, "paths", "/%7Bp%7D%2Fä b", "get", NULL));
     is(at(json, "parameters", "rowFilter.{p}/ä b.select", "name", NULL),
        "\"\\\"select\\\"\"");
     is(at(json, "parameters", "rowFilter.{p}/ä b.a/b~c.\"d\\", "name", NULL),
