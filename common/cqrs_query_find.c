@@ -254,7 +254,7 @@ cqrs_query_several(const cqrs_function_t *function,
             cqrs_buf_text(&buf, comma);
             cqrs_buf_str(&buf, &parameter->name);
             cqrs_buf_text(&buf, " => ");
-            cqrs_buf_str(&buf, &parameter->type);
+            cqrs_buf_str(&buf, &parameter->declared);
             comma = ", ";
         }
 

@@ -472,7 +472,7 @@ cqrs_query_write_body_handler(cqrs_query_planning_t *p)
     handler = w->options->handler;
     scalar = p->function && !p->function->composite;
 
-    if (handler->function.name.data == NULL) {
+    if (!handler->aggregate) {
         cqrs_buf_text(&w->buf, "_t.pgrst_scalar");
         return;
     }

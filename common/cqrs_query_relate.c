@@ -22,7 +22,7 @@ static const cqrs_relationship_t *cqrs_query_relate_find(
     cqrs_query_planner_t *planner, const cqrs_query_node_t *parent,
     const cqrs_query_node_t *node);
 static int cqrs_query_relate_fits(const cqrs_query_node_t *node,
-    const cqrs_relationship_t *relationship);
+    const cqrs_relationship_t *relationship, const cqrs_str_t *schema);
 static int cqrs_query_relate_self(const cqrs_query_node_t *node,
     const cqrs_relationship_t *relationship);
 static int cqrs_query_relate_hint(const cqrs_str_t *hint,
@@ -144,8 +144,8 @@ cqrs_query_relate_find(cqrs_query_planner_t *planner,
          relationship;
          relationship = relationship->next)
     {
-        if (!cqrs_str_equal(&relationship->to->schema, &planner->schema)
-            || !cqrs_query_relate_fits(node, relationship))
+        if (!cqrs_query_relate_fits(node, relationship,
+                                    &planner->schema))
         {
             continue;
         }
@@ -174,12 +174,17 @@ cqrs_query_relate_find(cqrs_query_planner_t *planner,
 
 static int
 cqrs_query_relate_fits(const cqrs_query_node_t *node,
-    const cqrs_relationship_t *relationship)
+    const cqrs_relationship_t *relationship, const cqrs_str_t *schema)
 {
     int  named;
 
     if (relationship->cardinality == CQRS_COMPUTED) {
-        return cqrs_str_equal(&node->name, &relationship->function.name);
+        return cqrs_str_equal(schema, &relationship->function.schema)
+               && cqrs_str_equal(&node->name, &relationship->function.name);
+    }
+
+    if (!cqrs_str_equal(schema, &relationship->to->schema)) {
+        return 0;
     }
 
     if (relationship->self) {

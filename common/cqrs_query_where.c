@@ -41,8 +41,9 @@ static const char *const  cqrs_query_ops[] = {
     " = ", " <> ", " > ", " >= ", " < ", " <= ",
     " like ", " ilike ", " ~ ", " ~* ",
     " = any ", " is ", " is distinct from ",
-    " @@ to_tsquery(", " @@ plainto_tsquery(", " @@ phraseto_tsquery(",
-    " @@ websearch_to_tsquery(",
+    " @@ pg_catalog.to_tsquery(", " @@ pg_catalog.plainto_tsquery(",
+    " @@ pg_catalog.phraseto_tsquery(",
+    " @@ pg_catalog.websearch_to_tsquery(",
     " @> ", " <@ ", " && ", " << ", " >> ", " &< ", " &> ", " -|- "
 };
 
@@ -212,7 +213,7 @@ cqrs_query_write_fts(cqrs_query_writer_t *w, const cqrs_query_node_t *node,
     vector = column == NULL || cqrs_str_is(&column->base, "tsvector");
 
     if (!vector) {
-        cqrs_buf_text(&w->buf, "to_tsvector(");
+        cqrs_buf_text(&w->buf, "pg_catalog.to_tsvector(");
         cqrs_query_write_language(w, filter);
     }
 
