@@ -261,7 +261,7 @@ cqrs_query_write_value(cqrs_query_writer_t *w,
 
     cqrs_query_write_param(w, filter->values->text.data);
 
-    cqrs_buf_text(&w->buf, parsed ? ")" : "");
+    cqrs_buf_text(&w->buf, parsed ? "::pg_catalog.text)" : "");
     cqrs_buf_text(&w->buf, filter->quantifier ? ")" : "");
 }
 
