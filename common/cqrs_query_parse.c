@@ -131,6 +131,10 @@ cqrs_query_cut(cqrs_query_parser_t *parser, const char *args, size_t len)
 {
     const char  *end, *last;
 
+    if (len == 0) {
+        return 0;
+    }
+
     for (last = args + len; args < last; args = end + 1) {
 
         end = args;

@@ -11,16 +11,34 @@
 
 #include "cqrs_query.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 
 
-static char   query_dumped[65536];
-static char  *query_dump_end;
+static char    query_dumped[65536];
+static size_t  query_dump_len;
 
 
-#define dump(...)                                                             \
-    (query_dump_end += snprintf(query_dump_end, (size_t)                      \
-         (query_dumped + sizeof(query_dumped) - query_dump_end), __VA_ARGS__))
+__attribute__((format(printf, 1, 2)))
+static void
+dump(const char *format, ...)
+{
+    int      n;
+    size_t   left;
+    va_list  args;
+
+    left = sizeof(query_dumped) - query_dump_len;
+
+    va_start(args, format);
+    n = vsnprintf(query_dumped + query_dump_len, left, format, args);
+    va_end(args);
+
+    /* what is longer is cut */
+
+    if (n > 0) {
+        query_dump_len += ((size_t) n < left) ? (size_t) n : left - 1;
+    }
+}
 
 
 static void
@@ -198,7 +216,7 @@ query_dump(const cqrs_query_t *query)
 {
     const cqrs_query_pair_t  *pair;
 
-    query_dump_end = query_dumped;
+    query_dump_len = 0;
 
     dump_node(&query->root);
 
