@@ -15,7 +15,7 @@
 #include "ngx_cqrs_pg_pool.h"
 
 
-#define NGX_CQRS_PG_LISTEN_REFUSED  60000 /* ms; a standby may be promoted */
+#define NGX_CQRS_PG_LISTEN_STANDBY  60000 /* ms; it may be promoted */
 
 
 typedef struct {
@@ -31,7 +31,7 @@ typedef struct {
     PGresult                    *result;
 
     ngx_uint_t                   ready;
-    ngx_uint_t                   refused;
+    ngx_msec_t                   refused;  /* not to ask again so long */
     ngx_cqrs_backoff_t           backoff;
     ngx_event_t                  retry;
 } ngx_cqrs_pg_listener_t;
@@ -271,7 +271,7 @@ ngx_cqrs_pg_listener_idle(ngx_cqrs_pg_conn_t *conn)
 
     if (listener->refused) {
         ngx_cqrs_pg_conn_close(conn);
-        ngx_cqrs_pg_listener_away(listener, NGX_CQRS_PG_LISTEN_REFUSED);
+        ngx_cqrs_pg_listener_away(listener, listener->refused);
         return;
     }
 
@@ -294,6 +294,7 @@ static void
 ngx_cqrs_pg_listener_done(ngx_cqrs_pg_op_t *op)
 {
     ngx_uint_t               level;
+    const char              *state;
     ngx_cqrs_pg_listener_t  *listener;
 
     listener = op->data;
@@ -311,12 +312,21 @@ ngx_cqrs_pg_listener_done(ngx_cqrs_pg_op_t *op)
         listener->ready = 1;
 
     } else {
-        listener->refused = 1;
+        level = listener->backoff.failures ? NGX_LOG_INFO : NGX_LOG_WARN;
 
-        ngx_log_error(NGX_LOG_WARN, listener->conn.log, 0,
-                      "postgres \"%V\": can't listen to \"%V\": %s",
+        ngx_log_error(level, listener->conn.log, 0,
+                      "postgres \"%V\": can't listen to \"%V\": \"%s\"",
                       ngx_cqrs_pg_label(op->pg), &listener->channel,
-                      PQresultErrorMessage(listener->result));
+                      PQresultErrorField(listener->result,
+                                         PG_DIAG_MESSAGE_PRIMARY));
+
+        listener->refused = ngx_cqrs_backoff_next(&listener->backoff);
+
+        state = PQresultErrorField(listener->result, PG_DIAG_SQLSTATE);
+
+        if (state && ngx_strcmp(state, "25006") == 0) {
+            listener->refused = NGX_CQRS_PG_LISTEN_STANDBY;
+        }
     }
 
     PQclear(listener->result);
