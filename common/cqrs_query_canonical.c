@@ -57,7 +57,8 @@ cqrs_query_canonical(const cqrs_query_part_t *parts, cqrs_arena_t *arena,
 
     for (i = 0; i < n; i++) {
 
-        if (i && cqrs_str_equal(&sorted[i].pair->key, &sorted[i - 1].pair->key))
+        if (i
+            && cqrs_str_equal(&sorted[i].pair->key, &sorted[i - 1].pair->key))
         {
             cqrs_buf_text(&buf, ",");
 

@@ -28,7 +28,7 @@ typedef struct {
 typedef struct {
     size_t                  pos;
     int                     missed;
-    size_t                  found;     /* instead; the text's length: its end */
+    size_t                  found;     /* instead, or the text's length */
     int                     refused;
     size_t                  refusal;   /* what must not be there */
     unsigned                nexpected;

@@ -3,16 +3,30 @@
  * Copyright (C) The ngx_cqrs authors
  */
 
-/* A parsed query as text, for tests. */
+/*
+ * Parses query strings and compares what comes out, for tests.  A tree is
+ * written as text:
+ *
+ *     {items; children} ?conditions ^orders #limit,offset @arguments
+ */
 
-#ifndef QUERY_DUMP_H
-#define QUERY_DUMP_H
+#ifndef QUERY_PARSE_H
+#define QUERY_PARSE_H
 
 
-#include "cqrs_query.h"
+#include "cqrs_query_parse.h"
 
+#include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+
+#define MEMORY  (1024 * 1024)
 
 
 static char    query_dumped[65536];
@@ -228,5 +242,76 @@ query_dump(const cqrs_query_t *query)
     return query_dumped;
 }
 
+static cqrs_arena_t                arena;
+static cqrs_query_t                query;
+static cqrs_query_error_t          error;
+static cqrs_query_parse_options_t  options;
 
-#endif /* QUERY_DUMP_H */
+
+static int
+parse(const char *args)
+{
+    cqrs_arena_cleanup(&arena);
+    cqrs_arena_init(&arena, MEMORY);
+
+    return cqrs_query_parse(&query, &arena, args, strlen(args), &options,
+                            &error);
+}
+
+
+static void
+same(const char *args, const char *got, const char *wanted)
+{
+    if (strcmp(got, wanted) != 0) {
+        fail_msg("\"%s\" gives\n%s\nnot\n%s", args, got, wanted);
+    }
+}
+
+
+static void
+refused(const char *args, unsigned status, const char *code,
+    const char *message, const char *details, const char *hint)
+{
+    if (parse(args) == 0) {
+        fail_msg("\"%s\" gives %s", args, query_dump(&query));
+    }
+
+    same(args, error.code, code);
+    assert_int_equal(error.status, status);
+    same(args, error.message.data, message);
+    same(args, error.details.data ? error.details.data : "", details);
+    same(args, error.hint.data ? error.hint.data : "", hint);
+}
+
+
+static void
+wrong(const char *args, const char *message, const char *details)
+{
+    refused(args, 400, "PGRST100", message, details, "");
+}
+
+
+static int
+setup(void **state)
+{
+    (void) state;
+
+    memset(&options, 0, sizeof(options));
+    cqrs_arena_init(&arena, MEMORY);
+
+    return 0;
+}
+
+
+static int
+teardown(void **state)
+{
+    (void) state;
+
+    cqrs_arena_cleanup(&arena);
+
+    return 0;
+}
+
+
+#endif /* QUERY_PARSE_H */
