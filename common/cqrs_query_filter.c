@@ -97,6 +97,7 @@ cqrs_query_filter(cqrs_query_scan_t *scan, cqrs_query_filter_t *filter,
     }
 
     filter->negated = (cqrs_query_scan_try(scan, &mark, rc) == 0);
+    operator = NULL;
 
     cqrs_query_scan_begin(scan, &mark);
 
