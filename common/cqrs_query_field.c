@@ -114,7 +114,7 @@ cqrs_query_name(cqrs_query_scan_t *scan, cqrs_str_t *name)
 
     if (memo->end && memo->begin == begin && !scan->stopped) {
         scan->pos = memo->end;
-        scan->trouble = memo->trouble;
+        cqrs_query_trouble_copy(&scan->trouble, &memo->trouble);
         *name = memo->name;
         return 0;
     }
@@ -138,7 +138,7 @@ cqrs_query_name(cqrs_query_scan_t *scan, cqrs_str_t *name)
     memo->begin = begin;
     memo->end = scan->pos;
     memo->name = *name;
-    memo->trouble = scan->trouble;
+    cqrs_query_trouble_copy(&memo->trouble, &scan->trouble);
 
     return 0;
 }

@@ -229,7 +229,7 @@ cqrs_query_scan_ahead(cqrs_query_scan_t *scan, const char *text)
 
     if (cqrs_query_scan_text(scan, text) == 0) {
         scan->pos = mark.pos;
-        scan->trouble = mark.trouble;
+        cqrs_query_trouble_copy(&scan->trouble, &mark.trouble);
         return 0;
     }
 
@@ -283,7 +283,7 @@ void
 cqrs_query_scan_begin(cqrs_query_scan_t *scan, cqrs_query_mark_t *mark)
 {
     mark->pos = scan->pos;
-    mark->trouble = scan->trouble;
+    cqrs_query_trouble_copy(&mark->trouble, &scan->trouble);
 
     cqrs_query_scan_forget(scan);
 }
@@ -477,8 +477,8 @@ cqrs_query_scan_settle(cqrs_query_scan_t *scan, const cqrs_query_mark_t *mark)
     cqrs_query_trouble_t  trouble;
 
     if (scan->pos == mark->pos) {
-        trouble = mark->trouble;
+        cqrs_query_trouble_copy(&trouble, &mark->trouble);
         cqrs_query_trouble_add(&trouble, &scan->trouble);
-        scan->trouble = trouble;
+        cqrs_query_trouble_copy(&scan->trouble, &trouble);
     }
 }

@@ -42,7 +42,7 @@ cqrs_query_trouble_add(cqrs_query_trouble_t *trouble,
     }
 
     if (cqrs_query_trouble_none(trouble) || more->pos > trouble->pos) {
-        *trouble = *more;
+        cqrs_query_trouble_copy(trouble, more);
         return;
     }
 

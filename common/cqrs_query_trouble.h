@@ -36,6 +36,16 @@ typedef struct {
 } cqrs_query_trouble_t;
 
 
+/* What is beyond nexpected is not copied. */
+static inline void
+cqrs_query_trouble_copy(cqrs_query_trouble_t *to,
+    const cqrs_query_trouble_t *from)
+{
+    memcpy(to, from, offsetof(cqrs_query_trouble_t, expected)
+                     + from->nexpected * sizeof(cqrs_query_expected_t));
+}
+
+
 int cqrs_query_trouble_none(const cqrs_query_trouble_t *trouble);
 
 /* The one farther to the right stays; at the same place both do. */

@@ -29,11 +29,14 @@
 #define MEMORY  (1024 * 1024)
 
 
+static void dump(const char *format, ...)
+    __attribute__((format(printf, 1, 2)));
+
+
 static char    query_dumped[65536];
 static size_t  query_dump_len;
 
 
-__attribute__((format(printf, 1, 2)))
 static void
 dump(const char *format, ...)
 {
