@@ -20,6 +20,8 @@ static int cqrs_query_write_star(cqrs_query_columns_t *columns,
     const cqrs_query_node_t *node);
 static int cqrs_query_write_expression(cqrs_query_writer_t *w,
     const cqrs_query_node_t *node, const cqrs_query_item_t *item);
+static int cqrs_query_is_count(const cqrs_query_writer_t *w,
+    const cqrs_query_node_t *node, const cqrs_query_item_t *item);
 
 
 /* In the order of cqrs_query_aggregate_e. */
@@ -203,6 +205,11 @@ cqrs_query_write_item(cqrs_query_columns_t *columns,
             cqrs_buf_text(&w->buf, "*");
         }
 
+    } else if (cqrs_query_is_count(w, node, item)) {
+        cqrs_buf_text(&w->buf, "pg_catalog.count(");
+        cqrs_query_write_table(w, node);
+        cqrs_buf_text(&w->buf, ")");
+
     } else if (cqrs_query_write_expression(w, node, item) != 0) {
         return -1;
     }
@@ -302,6 +309,23 @@ cqrs_query_write_expression(cqrs_query_writer_t *w,
 }
 
 
+/* "count" means the number of rows, where no column is called so. */
+
+static int
+cqrs_query_is_count(const cqrs_query_writer_t *w,
+    const cqrs_query_node_t *node, const cqrs_query_item_t *item)
+{
+    return item->field.path == NULL
+           && item->cast.data == NULL
+           && item->aggregate == CQRS_QUERY_NO_AGGREGATE
+           && node->embed->relation
+           && cqrs_str_is(&item->field.name, "count")
+           && cqrs_query_column(w, node, &item->field.name) == NULL
+           && !cqrs_catalog_computed(w->catalog, node->embed->relation,
+                                     &item->field.name);
+}
+
+
 /* Rows are grouped by jsonb, since json has no equality. */
 
 void
@@ -326,8 +350,8 @@ cqrs_query_write_json(cqrs_query_columns_t *columns,
         cqrs_buf_text(&w->buf, "._j, '[]')");
     }
 
-    cqrs_buf_text(&w->buf, node->embed->aggregated ? "::pg_catalog.jsonb as "
-                                                   : " as ");
+    cqrs_buf_text(&w->buf, node->embed->grouped ? "::pg_catalog.jsonb as "
+                                                : " as ");
     cqrs_query_write_name(w, cqrs_query_label(child));
 }
 

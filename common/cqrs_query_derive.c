@@ -26,6 +26,7 @@ static int cqrs_query_derive_orders(cqrs_query_planner_t *planner,
 static cqrs_query_output_t *cqrs_query_output(cqrs_query_planner_t *planner,
     cqrs_query_node_t *node, const cqrs_str_t *name);
 static int cqrs_query_has_aggregates(const cqrs_query_node_t *node);
+static void cqrs_query_group(cqrs_query_node_t *node);
 
 
 int
@@ -86,6 +87,7 @@ cqrs_query_derive_node(cqrs_query_planner_t *planner, cqrs_query_node_t *node,
         }
 
         embed->expanded = 1;
+        cqrs_query_group(node);
     }
 
     if (embed->relation == NULL) {
@@ -301,6 +303,23 @@ cqrs_query_has_aggregates(const cqrs_query_node_t *node)
     }
 
     return 0;
+}
+
+
+/* What is spread into groups is grouped, too. */
+
+static void
+cqrs_query_group(cqrs_query_node_t *node)
+{
+    cqrs_query_node_t  *child;
+
+    node->embed->grouped = 1;
+
+    for (child = node->children; child; child = child->next) {
+        if (child->embed->hoisted) {
+            cqrs_query_group(child);
+        }
+    }
 }
 
 

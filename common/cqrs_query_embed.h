@@ -43,6 +43,7 @@ struct cqrs_query_embed_s {
     int                          expanded;   /* a star is written column by
                                                 column */
     int                          aggregated; /* rows are grouped here */
+    int                          grouped;    /* or in the node around it */
     int                          hoisted;    /* aggregates go to the node
                                                 around it */
 

@@ -232,7 +232,7 @@ cqrs_query_no_relationship(cqrs_query_planner_t *planner,
 
     nearest.found = NULL;
 
-    if (parent->embed->relation && parent->embed->relation->relationships) {
+    if (parent->embed->relation) {
         nearest.wanted = &node->name;
         cqrs_query_similar_child(planner, parent, &nearest);
 

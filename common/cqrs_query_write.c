@@ -311,8 +311,23 @@ cqrs_query_write_field(cqrs_query_writer_t *w, const cqrs_query_node_t *node,
                            || cqrs_str_is(&column->base, "jsonb")));
 
     cqrs_buf_text(&w->buf, json ? "pg_catalog.to_jsonb(" : "");
-    cqrs_query_write_table(w, node);
-    cqrs_buf_text(&w->buf, ".");
+
+    if (column == NULL && relation && w->source
+        && node->embed->relationship == NULL)
+    {
+        /* the row of a function's result has lost its type */
+
+        cqrs_buf_text(&w->buf, "(");
+        cqrs_query_write_table(w, node);
+        cqrs_buf_text(&w->buf, "::");
+        cqrs_query_write_qualified(w, &relation->schema, &relation->key.name);
+        cqrs_buf_text(&w->buf, ").");
+
+    } else {
+        cqrs_query_write_table(w, node);
+        cqrs_buf_text(&w->buf, ".");
+    }
+
     cqrs_query_write_name(w, &field->name);
     cqrs_buf_text(&w->buf, json ? ")" : "");
 
