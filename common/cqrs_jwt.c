@@ -28,6 +28,10 @@ static const char *cqrs_jwt_check_header(const json_t *header);
 static const char *cqrs_jwt_check_signature(const cqrs_jwt_key_t *keys,
     size_t nkeys, const json_t *header, const char *token);
 static int cqrs_jwt_is_signed(const cqrs_jwt_key_t *key, const char *token);
+static const char *cqrs_jwt_accept_postgrest(const cqrs_jwt_rules_t *rules,
+    const json_t *claims, int64_t now);
+static const char *cqrs_jwt_accept_names(const cqrs_jwt_rules_t *rules,
+    const json_t *claims);
 static int cqrs_jwt_time(const json_t *claims, const char *name,
     double *value);
 static int cqrs_jwt_is_one_of(const json_t *claim, const cqrs_str_t *texts,
@@ -204,6 +208,11 @@ cqrs_jwt_check_signature(const cqrs_jwt_key_t *keys, size_t nkeys,
     const char  *alg, *kid, *error;
 
     alg = json_string_value(json_object_get(header, "alg"));
+
+    if (strcmp(alg, "none") == 0) {
+        return "the token is not signed";
+    }
+
     kid = json_string_value(json_object_get(header, "kid"));
 
     error = NULL;
@@ -269,8 +278,12 @@ cqrs_jwt_accept(const cqrs_jwt_rules_t *rules, const json_t *claims,
     has_exp = cqrs_jwt_time(claims, "exp", &exp);
     has_nbf = cqrs_jwt_time(claims, "nbf", &nbf);
 
-    if (has_exp == -1 || has_nbf == -1) {
-        return "the token's exp or nbf is not a number";
+    if (has_exp == -1) {
+        return "the token's exp is not a number";
+    }
+
+    if (has_nbf == -1) {
+        return "the token's nbf is not a number";
     }
 
     if (has_exp && (double) now >= exp + (double) rules->leeway) {
@@ -281,6 +294,65 @@ cqrs_jwt_accept(const cqrs_jwt_rules_t *rules, const json_t *claims,
         return "the token is not yet valid";
     }
 
+    if (rules->postgrest) {
+        return cqrs_jwt_accept_postgrest(rules, claims, now);
+    }
+
+    return cqrs_jwt_accept_names(rules, claims);
+}
+
+
+/* What is absent there, null or empty, excludes nobody. */
+
+static const char *
+cqrs_jwt_accept_postgrest(const cqrs_jwt_rules_t *rules,
+    const json_t *claims, int64_t now)
+{
+    int                 has_iat;
+    double              iat;
+    size_t              i;
+    json_t             *aud, *element;                     /* borrowed */
+    cqrs_jwt_rules_t    without;
+
+    has_iat = cqrs_jwt_time(claims, "iat", &iat);
+
+    if (has_iat == -1) {
+        return "the token's iat is not a number";
+    }
+
+    if (has_iat && (double) now < iat - (double) rules->leeway) {
+        return "the token is issued in the future";
+    }
+
+    aud = json_object_get(claims, "aud");
+
+    if (aud && !json_is_string(aud) && !json_is_array(aud)
+        && !json_is_null(aud))
+    {
+        return "the token's aud is neither a text nor a list of texts";
+    }
+
+    json_array_foreach(aud, i, element) {
+        if (!json_is_string(element)) {
+            return "the token's aud is neither a text nor a list of texts";
+        }
+    }
+
+    without = *rules;
+
+    if (aud == NULL || json_is_null(aud)
+        || (json_is_array(aud) && json_array_size(aud) == 0))
+    {
+        without.naudiences = 0;
+    }
+
+    return cqrs_jwt_accept_names(&without, claims);
+}
+
+
+static const char *
+cqrs_jwt_accept_names(const cqrs_jwt_rules_t *rules, const json_t *claims)
+{
     if (rules->nissuers
         && !cqrs_jwt_is_one_of(json_object_get(claims, "iss"), rules->issuers,
                                rules->nissuers))

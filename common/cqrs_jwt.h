@@ -14,7 +14,7 @@
 
 
 #include "cqrs_jwt_key.h"
-#include "cqrs_str.h"
+#include "cqrs_query.h"
 
 #include <stdint.h>
 
@@ -29,6 +29,8 @@ typedef struct {
     size_t             naudiences;
     const cqrs_str_t  *issuers;
     size_t             nissuers;
+    int                postgrest;    /* its rules: iat counts, and a token for
+                                        no audience is for all */
 } cqrs_jwt_rules_t;
 
 
@@ -45,6 +47,13 @@ const char *cqrs_jwt_text(const json_t *verified);
 /* NULL, or a sentence.  Now is in seconds since 1970. */
 const char *cqrs_jwt_accept(const cqrs_jwt_rules_t *rules,
     const json_t *claims, int64_t now);
+
+/*
+ * How PostgREST says the same: a code and a message, and details or NULL.  The
+ * token may be NULL.  The sentence is one of those above.
+ */
+void cqrs_jwt_refuse(cqrs_query_error_t *error, const char *sentence,
+    const char *token, cqrs_arena_t *arena);
 
 /*
  * When an accepted token is no longer good: the first second, or 0 for one
