@@ -37,7 +37,7 @@ cqrs_negotiate(cqrs_query_options_t *options, cqrs_media_t *media,
 
     for (i = 0; i < accepted->n; i++) {
 
-        options->body = CQRS_QUERY_BODY_JSON;
+        options->body = CQRS_QUERY_BODY_ROWS;
         options->strip_nulls = 0;
         options->handler = NULL;
         options->explain = NULL;

@@ -269,10 +269,10 @@ ngx_cqrs_catalog_query(ngx_cqrs_catalog_t *catalog)
     ngx_cqrs_pg_query_t           query;
     ngx_cqrs_pg_statement_text_t  statements[2];
 
+    ngx_memzero(statements, sizeof(statements));
+
     statements[0].sql.data = (u_char *) cqrs_catalog_setting_sql;
     statements[0].sql.len = ngx_strlen(cqrs_catalog_setting_sql);
-    statements[0].nparams = 0;
-    statements[0].params = NULL;
 
     statements[1].sql.data = (u_char *) cqrs_catalog_sql;
     statements[1].sql.len = ngx_strlen(cqrs_catalog_sql);

@@ -231,6 +231,7 @@ ngx_cqrs_pg_op_copy(ngx_cqrs_pg_op_statement_t *st,
 
     st->nparams = text->nparams;
     st->params = params;
+    st->binary = text->binary;
 
     st->sql.data = (u_char *) p;
     st->sql.len = text->sql.len;

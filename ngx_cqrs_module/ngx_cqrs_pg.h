@@ -57,6 +57,7 @@ typedef struct {
                                                        prepared */
     ngx_uint_t                           nparams;
     const char *const                   *params;    /* text; NULL is null */
+    ngx_uint_t                           binary;    /* is its result */
 } ngx_cqrs_pg_statement_text_t;
 
 

@@ -193,7 +193,10 @@ ngx_cqrs_pg_conf_connection(ngx_conf_t *cf, ngx_cqrs_pg_conf_t *conf,
 }
 
 
-/* The user's own settings may change the first of ours, not the second. */
+/*
+ * The user's own settings may change the first of ours, not those behind them:
+ * rows are made JSON here as Postgres makes them, which writes dates like ISO.
+ */
 
 static const char *
 ngx_cqrs_pg_conf_settings(ngx_conf_t *cf, PQconninfoOption *options)
@@ -202,7 +205,8 @@ ngx_cqrs_pg_conf_settings(ngx_conf_t *cf, PQconninfoOption *options)
     const char         *own;
 
     static const char   before[] = "-c client_connection_check_interval=500 ";
-    static const char   after[] = " -c default_transaction_read_only=on";
+    static const char   after[] = " -c datestyle=ISO"
+                                  " -c default_transaction_read_only=on";
 
     own = ngx_cqrs_pg_conf_option(options, "options");
     if (own == NULL) {

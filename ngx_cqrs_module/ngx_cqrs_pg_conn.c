@@ -414,7 +414,7 @@ ngx_cqrs_pg_conn_execute(ngx_cqrs_pg_conn_t *conn,
 
     if (st->number == 0) {
         sent = PQsendQueryParams(conn->db, sql, st->nparams, NULL, st->params,
-                                 NULL, NULL, 0);
+                                 NULL, NULL, st->binary);
 
         return sent ? NGX_OK : NGX_ERROR;
     }
@@ -428,7 +428,7 @@ ngx_cqrs_pg_conn_execute(ngx_cqrs_pg_conn_t *conn,
     }
 
     sent = PQsendQueryPrepared(conn->db, (char *) name, st->nparams,
-                               st->params, NULL, NULL, 0);
+                               st->params, NULL, NULL, st->binary);
 
     return sent ? NGX_OK : NGX_ERROR;
 }

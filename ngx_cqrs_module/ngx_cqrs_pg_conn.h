@@ -46,6 +46,8 @@ typedef struct {
     ngx_uint_t                nparams;
     const char              **params;
 
+    ngx_uint_t                binary;
+
     ngx_uint_t                number;    /* of its name; 0: it has none */
     ngx_uint_t                unprepared;   /* until the server says so */
 } ngx_cqrs_pg_op_statement_t;
