@@ -284,7 +284,7 @@ cqrs_media_accept(cqrs_media_list_t *list, cqrs_arena_t *arena,
         }
 
         if (n == CQRS_MEDIA_ACCEPT_MAX) {
-            return -1;
+            break;
         }
 
         /* those before it that are as good stay before it */

@@ -63,7 +63,8 @@ void cqrs_media_read(cqrs_media_t *media, const char *text, size_t len);
 
 /*
  * The types of a header Accept, by their q, and then by how much they say;
- * those with q=0 are none.  Returns 0, or -1: no memory, or too many.
+ * those with q=0 are none, and those behind very many others.  Returns 0, or
+ * -1: no memory.
  */
 int cqrs_media_accept(cqrs_media_list_t *list, cqrs_arena_t *arena,
     const char *text, size_t len);

@@ -184,6 +184,58 @@ ngx_http_cqrs_jwt_authorize(ngx_http_request_t *r)
 }
 
 
+ngx_int_t
+ngx_http_cqrs_jwt_examine(ngx_http_request_t *r,
+    ngx_http_cqrs_jwt_seen_t *seen)
+{
+    ngx_http_cqrs_jwt_ctx_t       *ctx;
+    ngx_http_cqrs_jwt_loc_conf_t  *conf;
+
+    conf = ngx_http_get_module_loc_conf(r, ngx_http_cqrs_jwt_module);
+
+    ngx_memzero(seen, sizeof(ngx_http_cqrs_jwt_seen_t));
+
+    seen->required = (conf->mode == NGX_HTTP_CQRS_JWT_REQUIRED);
+    seen->keys = (conf->keys != NULL
+                  || conf->mode == NGX_HTTP_CQRS_JWT_OFF);
+
+    if (ngx_http_cqrs_jwt_hide(r) != NGX_OK) {
+        return NGX_ABORT;
+    }
+
+    ctx = ngx_http_cqrs_jwt_check(r);
+    if (ctx == NULL) {
+        return NGX_ABORT;
+    }
+
+    switch (ctx->rc) {
+
+    case NGX_OK:
+        seen->claims = ngx_http_cqrs_jwt_known(ctx);
+        return NGX_OK;
+
+    case NGX_DECLINED:
+        return NGX_DECLINED;
+
+    default: /* NGX_ERROR */
+        seen->error = ctx->error;
+        seen->token = (char *) ctx->token.data;
+        return NGX_ERROR;
+    }
+}
+
+
+void
+ngx_http_cqrs_jwt_as_postgrest(ngx_conf_t *cf)
+{
+    ngx_http_cqrs_jwt_loc_conf_t  *conf;
+
+    conf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_cqrs_jwt_module);
+
+    conf->postgrest = 1;
+}
+
+
 char *
 ngx_http_cqrs_jwt_check_conf(ngx_conf_t *cf)
 {

@@ -13,12 +13,38 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 
+#include <jansson.h>
+
+
+/* What is known of a token. */
+typedef struct {
+    json_t      *claims;        /* borrowed, as long as the request; or NULL */
+    const char  *error;         /* a sentence of cqrs_jwt.h; or NULL */
+    const char  *token;         /* of a bad one */
+    ngx_uint_t   required;      /* the location says so */
+    ngx_uint_t   keys;          /* are there to check one with */
+} ngx_http_cqrs_jwt_seen_t;
+
 
 /*
  * To be called first by each content handler of ours.  NGX_OK: go on.
  * Anything else: a 401 with a problem document was sent; return it.
  */
 ngx_int_t ngx_http_cqrs_jwt_authorize(ngx_http_request_t *r);
+
+/*
+ * For a content handler that answers in its own form what is wrong with a
+ * token.  NGX_OK: it is good.  NGX_DECLINED: there is none.  NGX_ERROR: it is
+ * bad.  NGX_ABORT: memory is short.
+ */
+ngx_int_t ngx_http_cqrs_jwt_examine(ngx_http_request_t *r,
+    ngx_http_cqrs_jwt_seen_t *seen);
+
+/*
+ * To be called where such a location is merged: tokens are checked by the
+ * rules of PostgREST.
+ */
+void ngx_http_cqrs_jwt_as_postgrest(ngx_conf_t *cf);
 
 /*
  * To be called where a location with a content handler of ours is merged:

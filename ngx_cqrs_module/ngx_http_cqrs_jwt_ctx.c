@@ -51,7 +51,8 @@ ngx_http_cqrs_jwt_same(ngx_http_cqrs_jwt_loc_conf_t *a,
            && a->from == b->from
            && a->audiences == b->audiences
            && a->issuers == b->issuers
-           && a->leeway == b->leeway;
+           && a->leeway == b->leeway
+           && a->postgrest == b->postgrest;
 }
 
 
@@ -62,6 +63,7 @@ ngx_http_cqrs_jwt_rules(ngx_http_cqrs_jwt_loc_conf_t *conf,
     ngx_memzero(rules, sizeof(cqrs_jwt_rules_t));
 
     rules->leeway = conf->leeway;
+    rules->postgrest = conf->postgrest;
 
     if (conf->audiences) {
         rules->audiences = conf->audiences->elts;

@@ -34,6 +34,7 @@ typedef struct {
     time_t        leeway;
     ngx_uint_t    mode;
     ngx_uint_t    ours;       /* a content handler of ours is here */
+    ngx_uint_t    postgrest;  /* its rules */
 } ngx_http_cqrs_jwt_loc_conf_t;
 
 

@@ -9,64 +9,28 @@
  * may leave; then the cleanup handler ends the waiting.
  */
 
-#include "ngx_http_cqrs_query.h"
+#include "ngx_http_cqrs_query_ctx.h"
 
 #include "ngx_http_cqrs_jwt.h"
-#include "ngx_http_cqrs_query_reply.h"
-#include "ngx_http_cqrs_reply.h"
-
-#include "cqrs_buf.h"
-#include "cqrs_query.h"
+#include "ngx_http_cqrs_query_openapi.h"
 
 
 /* All that one request may need; its URL is limited by nginx. */
 #define NGX_HTTP_CQRS_QUERY_MEMORY  (1024 * 1024)
 
 
-typedef enum {
-    NGX_HTTP_CQRS_QUERY_ACTIVE = 0,
-    NGX_HTTP_CQRS_QUERY_CATALOG,                 /* ctx->wait */
-    NGX_HTTP_CQRS_QUERY_ROWS                     /* ctx->op */
-} ngx_http_cqrs_query_state_e;
-
-
-/* In the request's pool. */
-typedef struct {
-    ngx_http_cqrs_query_state_e      state;
-    ngx_http_request_t              *request;
-    ngx_http_cqrs_query_loc_conf_t  *conf;
-
-    cqrs_arena_t                     arena;
-    cqrs_str_t                       schema;
-    cqrs_str_t                       relation;
-    cqrs_query_t                     query;
-
-    ngx_uint_t                       loads;      /* of the catalogue, for it */
-    ngx_cqrs_catalog_wait_t          wait;
-    ngx_cqrs_pg_op_t                *op;
-} ngx_http_cqrs_query_ctx_t;
-
-
 static ngx_http_cqrs_query_ctx_t *ngx_http_cqrs_query_create(
     ngx_http_request_t *r);
-static ngx_int_t ngx_http_cqrs_query_relation(ngx_http_cqrs_query_ctx_t *ctx,
-    cqrs_query_error_t *error);
-static ngx_int_t ngx_http_cqrs_query_schema(ngx_http_cqrs_query_ctx_t *ctx,
-    cqrs_query_error_t *error);
-static ngx_str_t *ngx_http_cqrs_query_header(ngx_http_request_t *r,
-    const char *name);
-static ngx_int_t ngx_http_cqrs_query_unknown_schema(
-    ngx_http_cqrs_query_ctx_t *ctx, cqrs_query_error_t *error,
-    ngx_str_t *name);
+static ngx_int_t ngx_http_cqrs_query_begin(ngx_http_cqrs_query_ctx_t *ctx);
 static ngx_int_t ngx_http_cqrs_query_run(ngx_http_cqrs_query_ctx_t *ctx);
-static ngx_int_t ngx_http_cqrs_query_generate(ngx_http_cqrs_query_ctx_t *ctx,
-    cqrs_query_sql_t *sql, cqrs_query_error_t *error);
+static ngx_int_t ngx_http_cqrs_query_again(ngx_http_cqrs_query_ctx_t *ctx,
+    const cqrs_query_error_t *error);
 static ngx_int_t ngx_http_cqrs_query_load(ngx_http_cqrs_query_ctx_t *ctx);
 static void ngx_http_cqrs_query_loaded(ngx_cqrs_pg_status_e status,
     void *data);
 static void ngx_http_cqrs_query_done(ngx_cqrs_pg_status_e status,
     PGresult **results, ngx_uint_t n, void *data);
-static ngx_int_t ngx_http_cqrs_query_failed(ngx_http_cqrs_query_ctx_t *ctx,
+static void ngx_http_cqrs_query_outdated(ngx_http_cqrs_query_ctx_t *ctx,
     PGresult *result);
 static void ngx_http_cqrs_query_cleanup(void *data);
 static void ngx_http_cqrs_query_free(void *data);
@@ -76,46 +40,14 @@ ngx_int_t
 ngx_http_cqrs_query_handler(ngx_http_request_t *r)
 {
     ngx_int_t                   rc;
-    ngx_str_t                   args;
-    cqrs_query_error_t          error;
     ngx_http_cqrs_query_ctx_t  *ctx;
-
-    rc = ngx_http_cqrs_jwt_authorize(r);
-    if (rc != NGX_OK) {
-        return rc;
-    }
-
-    rc = ngx_http_discard_request_body(r);
-    if (rc != NGX_OK) {
-        return rc;
-    }
-
-    if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))) {
-        cqrs_query_refuse(&error, NGX_HTTP_NOT_ALLOWED, "PGRST117",
-                          "Unsupported HTTP method, only GET and HEAD are "
-                          "allowed");
-        return ngx_http_cqrs_query_reply_error(r, &error);
-    }
 
     ctx = ngx_http_cqrs_query_create(r);
     if (ctx == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    if (ngx_http_cqrs_jwt_args(r, &args) != NGX_OK) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    if (ngx_http_cqrs_query_relation(ctx, &error) != NGX_OK
-        || ngx_http_cqrs_query_schema(ctx, &error) != NGX_OK
-        || cqrs_query_parse(&ctx->query, &ctx->arena, (char *) args.data,
-                            args.len, &error)
-           != 0)
-    {
-        return ngx_http_cqrs_query_reply_error(r, &error);
-    }
-
-    rc = ngx_http_cqrs_query_run(ctx);
+    rc = ngx_http_cqrs_query_begin(ctx);
 
     if (ctx->state == NGX_HTTP_CQRS_QUERY_ACTIVE) {
         return rc;
@@ -144,7 +76,6 @@ static ngx_http_cqrs_query_ctx_t *
 ngx_http_cqrs_query_create(ngx_http_request_t *r)
 {
     ngx_http_cleanup_t         *stop;
-    ngx_pool_cleanup_t         *cln;
     ngx_http_cqrs_query_ctx_t  *ctx;
 
     ctx = ngx_pcalloc(r->pool, sizeof(ngx_http_cqrs_query_ctx_t));
@@ -155,15 +86,11 @@ ngx_http_cqrs_query_create(ngx_http_request_t *r)
     ctx->request = r;
     ctx->conf = ngx_http_get_module_loc_conf(r, ngx_http_cqrs_query_module);
 
-    cln = ngx_pool_cleanup_add(r->pool, 0);
-    if (cln == NULL) {
+    if (ngx_http_cqrs_query_arena(r, &ctx->arena, NGX_HTTP_CQRS_QUERY_MEMORY)
+        != NGX_OK)
+    {
         return NULL;
     }
-
-    cqrs_arena_init(&ctx->arena, NGX_HTTP_CQRS_QUERY_MEMORY);
-
-    cln->handler = ngx_http_cqrs_query_free;
-    cln->data = ctx;
 
     stop = ngx_http_cleanup_add(r, 0);
     if (stop == NULL) {
@@ -177,190 +104,84 @@ ngx_http_cqrs_query_create(ngx_http_request_t *r)
 }
 
 
-/* What the URI names, see the parameter "relation". */
+ngx_int_t
+ngx_http_cqrs_query_arena(ngx_http_request_t *r, cqrs_arena_t *arena,
+    size_t limit)
+{
+    ngx_pool_cleanup_t  *cln;
+
+    cln = ngx_pool_cleanup_add(r->pool, 0);
+    if (cln == NULL) {
+        return NGX_ERROR;
+    }
+
+    cqrs_arena_init(arena, limit);
+
+    cln->handler = ngx_http_cqrs_query_free;
+    cln->data = arena;
+
+    return NGX_OK;
+}
+
 
 static ngx_int_t
-ngx_http_cqrs_query_relation(ngx_http_cqrs_query_ctx_t *ctx,
-    cqrs_query_error_t *error)
+ngx_http_cqrs_query_begin(ngx_http_cqrs_query_ctx_t *ctx)
 {
-    ngx_str_t                  name;
-    ngx_http_request_t        *r;
-    ngx_http_core_loc_conf_t  *clcf;
+    ngx_int_t            rc;
+    const char          *claims;
+    ngx_http_request_t  *r;
+    cqrs_query_error_t   error;
 
     r = ctx->request;
 
-    if (ctx->conf->relation) {
+    ngx_http_cqrs_query_step(ctx, NGX_HTTP_CQRS_QUERY_JWT);
 
-        if (ngx_http_complex_value(r, ctx->conf->relation, &name) != NGX_OK) {
-            cqrs_query_no_memory(error);
-            return NGX_ERROR;
+    if (ngx_http_cqrs_query_preflight(ctx, &rc)) {
+        return rc;
+    }
+
+    if (ctx->conf->roles) {
+
+        if (ngx_http_cqrs_query_identify(ctx, &error) != NGX_OK) {
+            return ngx_http_cqrs_query_error(ctx, &error);
         }
 
     } else {
-        clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
-
-        name.data = r->uri.data + clcf->name.len;
-        name.len = r->uri.len - clcf->name.len;
-
-        /* "location /api" gets /api/items, and /apitems too */
-
-        if (clcf->name.data[clcf->name.len - 1] != '/' && name.len) {
-
-            if (name.data[0] != '/') {
-                cqrs_query_refuse(error, NGX_HTTP_NOT_FOUND, "PGRST125",
-                                  "Invalid path specified in request URL");
-                return NGX_ERROR;
-            }
-
-            name.data++;
-            name.len--;
+        rc = ngx_http_cqrs_jwt_authorize(r);
+        if (rc != NGX_OK) {
+            return rc;
         }
+
+        claims = ngx_http_cqrs_jwt_claims(r);
+
+        ctx->claims.data = claims;
+        ctx->claims.len = claims ? ngx_strlen(claims) : 0;
+        ctx->anonymous = (claims == NULL);
     }
 
-    if (name.len == 0) {
-        cqrs_query_refuse(error, NGX_HTTP_NOT_FOUND, "PGRST126",
-                          "Root endpoint metadata is disabled");
-        return NGX_ERROR;
+    rc = ngx_http_discard_request_body(r);
+    if (rc != NGX_OK) {
+        return rc;
     }
 
-    if (ngx_strlchr(name.data, name.data + name.len, '/')) {
-        cqrs_query_refuse(error, NGX_HTTP_NOT_FOUND, "PGRST125",
-                          "Invalid path specified in request URL");
-        return NGX_ERROR;
+    ngx_http_cqrs_query_step(ctx, NGX_HTTP_CQRS_QUERY_JWT);
+
+    if (ngx_http_cqrs_query_request(ctx, &error) != NGX_OK) {
+        return ngx_http_cqrs_query_error(ctx, &error);
     }
 
-    ctx->relation.data = (char *) name.data;
-    ctx->relation.len = name.len;
+    ngx_http_cqrs_query_step(ctx, NGX_HTTP_CQRS_QUERY_PARSE);
 
-    return NGX_OK;
+    return ngx_http_cqrs_query_run(ctx);
 }
 
-
-static ngx_int_t
-ngx_http_cqrs_query_schema(ngx_http_cqrs_query_ctx_t *ctx,
-    cqrs_query_error_t *error)
-{
-    ngx_str_t   *asked, *schema;
-    ngx_uint_t   i;
-
-    schema = ctx->conf->schemas->elts;
-    asked = NULL;
-    i = 0;
-
-    if (ctx->conf->schemas->nelts > 1) {
-        asked = ngx_http_cqrs_query_header(ctx->request, "accept-profile");
-    }
-
-    if (asked) {
-
-        for (i = 0; i < ctx->conf->schemas->nelts; i++) {
-            if (schema[i].len == asked->len
-                && ngx_memcmp(schema[i].data, asked->data, asked->len) == 0)
-            {
-                break;
-            }
-        }
-
-        if (i == ctx->conf->schemas->nelts) {
-            return ngx_http_cqrs_query_unknown_schema(ctx, error, asked);
-        }
-    }
-
-    ctx->schema.data = (char *) schema[i].data;
-    ctx->schema.len = schema[i].len;
-
-    if (ctx->conf->schemas->nelts > 1
-        && ngx_http_cqrs_add_header(ctx->request, "Content-Profile",
-                                    &schema[i])
-           != NGX_OK)
-    {
-        cqrs_query_no_memory(error);
-        return NGX_ERROR;
-    }
-
-    return NGX_OK;
-}
-
-
-static ngx_str_t *
-ngx_http_cqrs_query_header(ngx_http_request_t *r, const char *name)
-{
-    size_t            len;
-    ngx_uint_t        i;
-    ngx_list_part_t  *part;
-    ngx_table_elt_t  *header;
-
-    len = ngx_strlen(name);
-    part = &r->headers_in.headers.part;
-    header = part->elts;
-
-    for (i = 0; /* void */ ; i++) {
-
-        if (i >= part->nelts) {
-            if (part->next == NULL) {
-                return NULL;
-            }
-
-            part = part->next;
-            header = part->elts;
-            i = 0;
-        }
-
-        if (header[i].key.len == len
-            && ngx_strncasecmp(header[i].key.data, (u_char *) name, len) == 0)
-        {
-            return &header[i].value;
-        }
-    }
-}
-
-
-static ngx_int_t
-ngx_http_cqrs_query_unknown_schema(ngx_http_cqrs_query_ctx_t *ctx,
-    cqrs_query_error_t *error, ngx_str_t *name)
-{
-    ngx_str_t   *schema;
-    cqrs_buf_t   buf;
-    ngx_uint_t   i;
-
-    schema = ctx->conf->schemas->elts;
-
-    cqrs_query_refuse(error, 406, "PGRST106", "");
-
-    cqrs_buf_init(&buf, &ctx->arena);
-    cqrs_buf_text(&buf, "Invalid schema: ");
-    cqrs_buf_add(&buf, (char *) name->data, name->len);
-
-    if (cqrs_buf_end(&buf, &error->message) != 0) {
-        cqrs_query_no_memory(error);
-        return NGX_ERROR;
-    }
-
-    cqrs_buf_init(&buf, &ctx->arena);
-    cqrs_buf_text(&buf, "Only the following schemas are exposed: ");
-
-    for (i = 0; i < ctx->conf->schemas->nelts; i++) {
-        cqrs_buf_text(&buf, i ? ", " : "");
-        cqrs_buf_add(&buf, (char *) schema[i].data, schema[i].len);
-    }
-
-    if (cqrs_buf_end(&buf, &error->hint) != 0) {
-        cqrs_query_no_memory(error);
-    }
-
-    return NGX_ERROR;
-}
-
-
-/* It is answered with rc, or ctx->state says what it waits for. */
 
 static ngx_int_t
 ngx_http_cqrs_query_run(ngx_http_cqrs_query_ctx_t *ctx)
 {
-    cqrs_query_sql_t              sql;
-    cqrs_query_error_t            error;
-    ngx_cqrs_pg_query_t           query;
-    ngx_cqrs_pg_statement_text_t  statement;
+    ngx_int_t            rc, planned;
+    cqrs_query_error_t   error;
+    ngx_cqrs_pg_query_t  query;
 
     if (ngx_cqrs_catalog_current(ctx->conf->catalog) == NULL) {
         return (ngx_http_cqrs_query_load(ctx) == NGX_OK)
@@ -368,24 +189,25 @@ ngx_http_cqrs_query_run(ngx_http_cqrs_query_ctx_t *ctx)
                : NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    if (ngx_http_cqrs_query_generate(ctx, &sql, &error) != NGX_OK) {
+    if (ctx->request->method == NGX_HTTP_OPTIONS) {
+        planned = ngx_http_cqrs_query_info(ctx, &error, &rc);
 
-        if (error.stale && ctx->loads == 0
-            && ngx_http_cqrs_query_load(ctx) == NGX_OK)
-        {
-            return NGX_DONE;
-        }
-
-        return ngx_http_cqrs_query_reply_error(ctx->request, &error);
+        return (planned == NGX_OK) ? rc
+                                   : ngx_http_cqrs_query_again(ctx, &error);
     }
 
-    statement.sql.data = (u_char *) sql.text.data;
-    statement.sql.len = sql.text.len;
-    statement.nparams = sql.nparams;
-    statement.params = sql.params;
+    planned = (ctx->kind == NGX_HTTP_CQRS_QUERY_ROOT)
+              ? ngx_http_cqrs_query_openapi(ctx, &error)
+              : ngx_http_cqrs_query_plan(ctx, &error);
 
-    query.statements = &statement;
-    query.n = 1;
+    if (planned != NGX_OK) {
+        return ngx_http_cqrs_query_again(ctx, &error);
+    }
+
+    ngx_http_cqrs_query_step(ctx, NGX_HTTP_CQRS_QUERY_PLAN);
+
+    query.statements = ctx->statements;
+    query.n = ctx->n;
     query.handler = ngx_http_cqrs_query_done;
     query.data = ctx;
 
@@ -400,35 +222,21 @@ ngx_http_cqrs_query_run(ngx_http_cqrs_query_ctx_t *ctx)
 }
 
 
+/* A newer catalogue may know better: once. */
+
 static ngx_int_t
-ngx_http_cqrs_query_generate(ngx_http_cqrs_query_ctx_t *ctx,
-    cqrs_query_sql_t *sql, cqrs_query_error_t *error)
+ngx_http_cqrs_query_again(ngx_http_cqrs_query_ctx_t *ctx,
+    const cqrs_query_error_t *error)
 {
-    cqrs_catalog_t         *catalog;
-    cqrs_query_options_t    options;
-    const cqrs_relation_t  *relation;
-
-    catalog = ngx_cqrs_catalog_current(ctx->conf->catalog);
-
-    relation = cqrs_catalog_relation(catalog, &ctx->schema, &ctx->relation);
-
-    if (relation == NULL) {
-        cqrs_query_no_relation(error, catalog, &ctx->schema, &ctx->relation,
-                               &ctx->arena);
-        return NGX_ERROR;
-    }
-
-    options.head = (ctx->request->method == NGX_HTTP_HEAD);
-    options.max_rows = ctx->conf->max_rows;
-
-    if (cqrs_query_generate(sql, &ctx->query, catalog, relation, &options,
-                            &ctx->arena, error)
-        != 0)
+    if (error->stale && ctx->loads == 0
+        && ngx_http_cqrs_query_load(ctx) == NGX_OK)
     {
-        return NGX_ERROR;
+        return NGX_DONE;
     }
 
-    return NGX_OK;
+    ctx->n = 0;
+
+    return ngx_http_cqrs_query_error(ctx, error);
 }
 
 
@@ -457,6 +265,7 @@ ngx_http_cqrs_query_loaded(ngx_cqrs_pg_status_e status, void *data)
     ngx_int_t                   rc;
     ngx_connection_t           *c;
     ngx_http_request_t         *r;
+    cqrs_query_error_t          error;
     ngx_http_cqrs_query_ctx_t  *ctx = data;
 
     r = ctx->request;
@@ -466,9 +275,15 @@ ngx_http_cqrs_query_loaded(ngx_cqrs_pg_status_e status, void *data)
 
     ctx->state = NGX_HTTP_CQRS_QUERY_ACTIVE;
 
-    rc = (status == NGX_CQRS_PG_OK)
-         ? ngx_http_cqrs_query_run(ctx)
-         : ngx_http_cqrs_query_reply_nothing(r, status);
+    if (status != NGX_CQRS_PG_OK) {
+        rc = ngx_http_cqrs_query_no_result(ctx, status);
+
+    } else if (ngx_http_cqrs_query_arguments(ctx, &error) != NGX_OK) {
+        rc = ngx_http_cqrs_query_error(ctx, &error);
+
+    } else {
+        rc = ngx_http_cqrs_query_run(ctx);
+    }
 
     if (ctx->state == NGX_HTTP_CQRS_QUERY_ACTIVE) {
         ngx_http_finalize_request(r, rc);
@@ -482,7 +297,6 @@ static void
 ngx_http_cqrs_query_done(ngx_cqrs_pg_status_e status, PGresult **results,
     ngx_uint_t n, void *data)
 {
-    PGresult                   *result;
     ngx_int_t                   rc;
     ngx_connection_t           *c;
     ngx_http_request_t         *r;
@@ -495,19 +309,25 @@ ngx_http_cqrs_query_done(ngx_cqrs_pg_status_e status, PGresult **results,
 
     ctx->state = NGX_HTTP_CQRS_QUERY_ACTIVE;
 
+    ngx_http_cqrs_query_step(ctx, NGX_HTTP_CQRS_QUERY_TRANSACTION);
+
     switch (status) {
 
     case NGX_CQRS_PG_OK:
-        result = ngx_cqrs_pg_take_result(ctx->op, 0);
-        rc = ngx_http_cqrs_query_reply_rows(r, result, ctx->query.offset);
+        rc = (ctx->kind == NGX_HTTP_CQRS_QUERY_ROOT)
+             ? ngx_http_cqrs_query_openapi_reply(ctx, results)
+             : ngx_http_cqrs_query_reply(ctx, results);
         break;
 
     case NGX_CQRS_PG_FAILED:
-        rc = ngx_http_cqrs_query_failed(ctx, results[n - 1]);
+        ctx->n = 0;
+        ngx_http_cqrs_query_outdated(ctx, results[n - 1]);
+        rc = ngx_http_cqrs_query_failure(ctx, results[n - 1], n - 1);
         break;
 
     default:
-        rc = ngx_http_cqrs_query_reply_nothing(r, status);
+        ctx->n = 0;
+        rc = ngx_http_cqrs_query_no_result(ctx, status);
         break;
     }
 
@@ -517,23 +337,22 @@ ngx_http_cqrs_query_done(ngx_cqrs_pg_status_e status, PGresult **results,
 }
 
 
-static ngx_int_t
-ngx_http_cqrs_query_failed(ngx_http_cqrs_query_ctx_t *ctx, PGresult *result)
+/* The catalogue knew what is not there any more: not for the next one. */
+
+static void
+ngx_http_cqrs_query_outdated(ngx_http_cqrs_query_ctx_t *ctx, PGresult *result)
 {
     const char  *sqlstate;
 
     sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
 
-    /* the catalogue knew what is not there any more: not for the next one */
-
     if (sqlstate
         && (ngx_strcmp(sqlstate, "42P01") == 0
-            || ngx_strcmp(sqlstate, "42703") == 0))
+            || ngx_strcmp(sqlstate, "42703") == 0
+            || ngx_strcmp(sqlstate, "42883") == 0))
     {
         (void) ngx_cqrs_catalog_load(ctx->conf->catalog, NULL);
     }
-
-    return ngx_http_cqrs_query_reply_failure(ctx->request, result);
 }
 
 
@@ -565,7 +384,5 @@ ngx_http_cqrs_query_cleanup(void *data)
 static void
 ngx_http_cqrs_query_free(void *data)
 {
-    ngx_http_cqrs_query_ctx_t  *ctx = data;
-
-    cqrs_arena_cleanup(&ctx->arena);
+    cqrs_arena_cleanup(data);
 }

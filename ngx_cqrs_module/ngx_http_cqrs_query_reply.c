@@ -3,331 +3,420 @@
  * Copyright (C) The ngx_cqrs authors
  */
 
-#include "ngx_http_cqrs_query_reply.h"
+/* The answer to a query that was run. */
 
-#include "ngx_http_cqrs_jwt.h"
-#include "ngx_http_cqrs_reply.h"
+#include "ngx_http_cqrs_query_ctx.h"
 
+#include "cqrs_buf.h"
+#include "cqrs_range.h"
 
-static ngx_int_t ngx_http_cqrs_query_reply_range(ngx_http_request_t *r,
-    int64_t first, int64_t rows);
-static ngx_int_t ngx_http_cqrs_query_reply_json(ngx_http_request_t *r,
-    ngx_uint_t status, ngx_str_t *body);
-static ngx_int_t ngx_http_cqrs_query_reply_headers(ngx_http_request_t *r,
-    const cqrs_query_error_t *error);
-static ngx_int_t ngx_http_cqrs_query_reply_member(ngx_http_request_t *r,
-    ngx_str_t *json, const cqrs_str_t *value);
-static void ngx_http_cqrs_query_reply_text(cqrs_str_t *str,
-    const char *text);
-static void ngx_http_cqrs_query_reply_cleanup(void *data);
+#include <jansson.h>
 
 
-static ngx_str_t  ngx_http_cqrs_query_type = ngx_string("application/json");
-static ngx_str_t  ngx_http_cqrs_query_charset = ngx_string("utf-8");
+static ngx_int_t ngx_http_cqrs_query_reply_found(
+    ngx_http_cqrs_query_ctx_t *ctx, ngx_http_cqrs_query_found_t *found);
+static ngx_int_t ngx_http_cqrs_query_reply_plan(
+    ngx_http_cqrs_query_ctx_t *ctx, ngx_http_cqrs_query_found_t *found);
+static ngx_int_t ngx_http_cqrs_query_allowed(ngx_http_cqrs_query_ctx_t *ctx,
+    const ngx_http_cqrs_query_found_t *found, cqrs_query_error_t *error);
+static void ngx_http_cqrs_query_total(ngx_http_cqrs_query_ctx_t *ctx,
+    ngx_http_cqrs_query_found_t *found, PGresult **results);
+static int64_t ngx_http_cqrs_query_guess(PGresult *result);
+static ngx_int_t ngx_http_cqrs_query_describe(ngx_http_cqrs_query_ctx_t *ctx,
+    const ngx_http_cqrs_query_found_t *found);
+static ngx_int_t ngx_http_cqrs_query_location(ngx_http_cqrs_query_ctx_t *ctx,
+    ngx_str_t *value);
+static ngx_int_t ngx_http_cqrs_query_warn(ngx_http_cqrs_query_ctx_t *ctx);
+static void ngx_http_cqrs_query_legacy(cqrs_buf_t *buf,
+    const cqrs_query_node_t *node);
+static ngx_int_t ngx_http_cqrs_query_beyond(ngx_http_cqrs_query_ctx_t *ctx,
+    const ngx_http_cqrs_query_found_t *found);
+static void ngx_http_cqrs_query_clear(void *data);
 
 
 ngx_int_t
-ngx_http_cqrs_query_reply_rows(ngx_http_request_t *r, PGresult *result,
-    int64_t offset)
+ngx_http_cqrs_query_reply(ngx_http_cqrs_query_ctx_t *ctx,
+    PGresult **results)
 {
-    int64_t              rows;
-    ngx_str_t            body;
-    ngx_pool_cleanup_t  *cln;
+    PGresult                     *result, *said;
+    ngx_pool_cleanup_t           *cln;
+    ngx_http_cqrs_query_found_t   found;
 
-    cln = ngx_pool_cleanup_add(r->pool, 0);
+    /* the body is not copied: the result lives as long as the request */
+
+    cln = ngx_pool_cleanup_add(ctx->request->pool, 0);
     if (cln == NULL) {
-        PQclear(result);
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    cln->handler = ngx_http_cqrs_query_reply_cleanup;
+    result = ngx_cqrs_pg_take_result(ctx->op, ctx->main);
+
+    cln->handler = ngx_http_cqrs_query_clear;
     cln->data = result;
 
-    rows = ngx_atoof((u_char *) PQgetvalue(result, 0, 0),
-                     PQgetlength(result, 0, 0));
-
-    body.data = (u_char *) PQgetvalue(result, 0, 1);
-    body.len = PQgetlength(result, 0, 1);
-
-    if (ngx_http_cqrs_query_reply_range(r, offset, rows) != NGX_OK) {
+    if (ngx_http_cqrs_query_rows(ctx, result, &found) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    return ngx_http_cqrs_query_reply_json(r, NGX_HTTP_OK, &body);
+    if (ctx->options.explain) {
+        return ngx_http_cqrs_query_reply_plan(ctx, &found);
+    }
+
+    if (ctx->said != NGX_HTTP_CQRS_QUERY_NONE) {
+        said = results[ctx->said];
+
+        found.headers = PQgetisnull(said, 0, 0) ? NULL
+                                                : PQgetvalue(said, 0, 0);
+        found.status = PQgetisnull(said, 0, 1) ? NULL
+                                               : PQgetvalue(said, 0, 1);
+    }
+
+    ngx_http_cqrs_query_total(ctx, &found, results);
+
+    return ngx_http_cqrs_query_reply_found(ctx, &found);
 }
 
 
-ngx_int_t
-ngx_http_cqrs_query_reply_error(ngx_http_request_t *r,
-    const cqrs_query_error_t *error)
+static ngx_int_t
+ngx_http_cqrs_query_reply_found(ngx_http_cqrs_query_ctx_t *ctx,
+    ngx_http_cqrs_query_found_t *found)
 {
-    u_char      *p;
-    ngx_str_t    body, message, details, hint;
-
-    if (ngx_http_cqrs_query_reply_member(r, &message, &error->message)
-        != NGX_OK
-        || ngx_http_cqrs_query_reply_member(r, &details, &error->details)
-           != NGX_OK
-        || ngx_http_cqrs_query_reply_member(r, &hint, &error->hint) != NGX_OK
-        || ngx_http_cqrs_query_reply_headers(r, error) != NGX_OK)
-    {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    body.len = sizeof("{\"code\":\"\",\"message\":,\"details\":,\"hint\":}")
-               + ngx_strlen(error->code) + message.len + details.len
-               + hint.len;
-
-    body.data = ngx_pnalloc(r->pool, body.len);
-    if (body.data == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    p = ngx_sprintf(body.data,
-                    "{\"code\":\"%s\",\"message\":%V,\"details\":%V,"
-                    "\"hint\":%V}",
-                    error->code, &message, &details, &hint);
-
-    body.len = p - body.data;
-
-    return ngx_http_cqrs_query_reply_json(r, error->status, &body);
-}
-
-
-ngx_int_t
-ngx_http_cqrs_query_reply_failure(ngx_http_request_t *r, PGresult *result)
-{
-    ngx_int_t            rc;
-    const char          *sqlstate;
-    cqrs_query_error_t   error;
-
-    sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
-
-    if (sqlstate == NULL) {
-        sqlstate = "XX000";                /* libpq's own, never seen */
-    }
-
-    ngx_memzero(&error, sizeof(cqrs_query_error_t));
-
-    error.code = sqlstate;
-    error.status = cqrs_query_status(sqlstate,
-                                     ngx_http_cqrs_jwt_claims(r) == NULL);
-
-    ngx_http_cqrs_query_reply_text(&error.message,
-                    PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY));
-    ngx_http_cqrs_query_reply_text(&error.details,
-                    PQresultErrorField(result, PG_DIAG_MESSAGE_DETAIL));
-    ngx_http_cqrs_query_reply_text(&error.hint,
-                    PQresultErrorField(result, PG_DIAG_MESSAGE_HINT));
-
-    /* what the client has caused may quote what it has sent */
-
-    if (error.status < NGX_HTTP_INTERNAL_SERVER_ERROR) {
-        ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
-                      "postgres refused the query, %s", sqlstate);
-
-    } else {
-        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
-                      "postgres failed in the query, %s \"%*s\"", sqlstate,
-                      error.message.len, error.message.data);
-    }
-
-    rc = ngx_http_cqrs_query_reply_error(r, &error);
-
-    return rc;
-}
-
-
-ngx_int_t
-ngx_http_cqrs_query_reply_nothing(ngx_http_request_t *r,
-    ngx_cqrs_pg_status_e status)
-{
+    ngx_str_t           none;
+    ngx_uint_t          status;
     cqrs_query_error_t  error;
 
-    switch (status) {
-
-    case NGX_CQRS_PG_OCCUPIED:
-        cqrs_query_refuse(&error, NGX_HTTP_GATEWAY_TIME_OUT, "PGRST003",
-                "Timed out acquiring connection from connection pool.");
-        break;
-
-    case NGX_CQRS_PG_OVERLOADED:
-        cqrs_query_refuse(&error, NGX_HTTP_SERVICE_UNAVAILABLE, "PGRST003",
-                "Too many requests are waiting for a connection.");
-        break;
-
-    case NGX_CQRS_PG_TIMED_OUT:
-        cqrs_query_refuse(&error, NGX_HTTP_GATEWAY_TIME_OUT, "57014",
-                "canceling statement due to statement timeout");
-        break;
-
-    case NGX_CQRS_PG_LOST:
-        cqrs_query_refuse(&error, NGX_HTTP_SERVICE_UNAVAILABLE, "PGRST001",
-                "Database connection lost. Retrying the connection.");
-        break;
-
-    default: /* NGX_CQRS_PG_UNAVAILABLE */
-        cqrs_query_refuse(&error, NGX_HTTP_SERVICE_UNAVAILABLE, "PGRST000",
-                "Database connection error. Retrying the connection.");
-        break;
+    if (ngx_http_cqrs_query_allowed(ctx, found, &error) != NGX_OK
+        || cqrs_answer_read(&ctx->answer, found->status, found->headers,
+                            &ctx->arena, &error)
+           != 0)
+    {
+        return ngx_http_cqrs_query_error(ctx, &error);
     }
 
-    ngx_log_error(NGX_LOG_WARN, r->connection->log, 0,
-                  "no answer from postgres: %*s", error.message.len,
-                  error.message.data);
+    if (ngx_http_cqrs_query_describe(ctx, found) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
 
-    return ngx_http_cqrs_query_reply_error(r, &error);
+    if (ctx->nothing) {
+        ngx_str_set(&none, "");
+        return ngx_http_cqrs_query_send(ctx, NGX_HTTP_NO_CONTENT, NULL,
+                                        &none);
+    }
+
+    status = cqrs_range_status(ctx->query.root.offset, found->rows,
+                               found->total);
+
+    if (status == NGX_HTTP_RANGE_NOT_SATISFIABLE) {
+        return ngx_http_cqrs_query_beyond(ctx, found);
+    }
+
+    return ngx_http_cqrs_query_send(ctx, status, NULL, &found->body);
 }
 
 
 static ngx_int_t
-ngx_http_cqrs_query_reply_range(ngx_http_request_t *r, int64_t first,
-    int64_t rows)
+ngx_http_cqrs_query_reply_plan(ngx_http_cqrs_query_ctx_t *ctx,
+    ngx_http_cqrs_query_found_t *found)
 {
-    ngx_str_t  value;
+    return ngx_http_cqrs_query_send(ctx, NGX_HTTP_OK, NULL, &found->body);
+}
 
-    value.data = ngx_pnalloc(r->pool, 2 * NGX_INT64_LEN + sizeof("-/*"));
-    if (value.data == NULL) {
-        return NGX_ERROR;
-    }
 
-    if (rows > 0) {
-        value.len = ngx_sprintf(value.data, "%L-%L/*", first,
-                                first + rows - 1)
-                    - value.data;
+/* What depends on the number of rows. */
+
+static ngx_int_t
+ngx_http_cqrs_query_allowed(ngx_http_cqrs_query_ctx_t *ctx,
+    const ngx_http_cqrs_query_found_t *found, cqrs_query_error_t *error)
+{
+    const char  *before;
+    cqrs_buf_t   buf;
+
+    if ((ctx->media.kind == CQRS_MEDIA_OBJECT
+         || ctx->media.kind == CQRS_MEDIA_OBJECT_STRIPPED)
+        && found->rows != 1)
+    {
+        cqrs_query_refuse(error, 406, "PGRST116",
+                          "Cannot coerce the result to a single JSON object");
+        before = "The result contains ";
+
+    } else if (ctx->kind == NGX_HTTP_CQRS_QUERY_FUNCTION
+               && ctx->preferences.max_affected >= 0
+               && found->rows > ctx->preferences.max_affected
+               && cqrs_preferences_is(&ctx->preferences, CQRS_PREFER_HANDLING,
+                                      "strict"))
+    {
+        cqrs_query_refuse(error, NGX_HTTP_BAD_REQUEST, "PGRST124",
+                          "Query result exceeds max-affected preference "
+                          "constraint");
+        before = "The query affects ";
 
     } else {
-        value.len = ngx_sprintf(value.data, "*/*") - value.data;
-    }
-
-    return ngx_http_cqrs_add_header(r, "Content-Range", &value);
-}
-
-
-static ngx_int_t
-ngx_http_cqrs_query_reply_json(ngx_http_request_t *r, ngx_uint_t status,
-    ngx_str_t *body)
-{
-    r->headers_out.charset = ngx_http_cqrs_query_charset;
-
-    if (r->method == NGX_HTTP_HEAD) {
-
-        /* the body has not been made, so its length is not known */
-
-        r->headers_out.status = status;
-        r->headers_out.content_type = ngx_http_cqrs_query_type;
-        r->headers_out.content_type_len = ngx_http_cqrs_query_type.len;
-
-        return ngx_http_send_header(r);
-    }
-
-    return ngx_http_cqrs_send(r, status, &ngx_http_cqrs_query_type, body);
-}
-
-
-static ngx_int_t
-ngx_http_cqrs_query_reply_headers(ngx_http_request_t *r,
-    const cqrs_query_error_t *error)
-{
-    ngx_str_t         value;
-
-    static ngx_str_t  allow = ngx_string("GET, HEAD");
-    static ngx_str_t  bearer = ngx_string("Bearer");
-    static ngx_str_t  second = ngx_string("1");
-
-    value.len = sizeof("PostgREST; error=") - 1 + ngx_strlen(error->code);
-    value.data = ngx_pnalloc(r->pool, value.len);
-    if (value.data == NULL) {
-        return NGX_ERROR;
-    }
-
-    ngx_sprintf(value.data, "PostgREST; error=%s", error->code);
-
-    if (ngx_http_cqrs_add_header(r, "Proxy-Status", &value) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    switch (error->status) {
-
-    case NGX_HTTP_UNAUTHORIZED:
-        return ngx_http_cqrs_add_header(r, "WWW-Authenticate", &bearer);
-
-    case NGX_HTTP_NOT_ALLOWED:
-        return ngx_http_cqrs_add_header(r, "Allow", &allow);
-
-    case NGX_HTTP_SERVICE_UNAVAILABLE:
-    case NGX_HTTP_GATEWAY_TIME_OUT:
-        return ngx_http_cqrs_add_header(r, "Retry-After", &second);
-
-    default:
-        return NGX_OK;
-    }
-}
-
-
-/* A JSON string, or null.  What is not UTF-8 becomes question marks. */
-
-static ngx_int_t
-ngx_http_cqrs_query_reply_member(ngx_http_request_t *r, ngx_str_t *json,
-    const cqrs_str_t *value)
-{
-    u_char  *p, *text, *begin, *last;
-
-    if (value->data == NULL) {
-        ngx_str_set(json, "null");
         return NGX_OK;
     }
 
-    text = ngx_pnalloc(r->pool, value->len);
-    if (text == NULL) {
+    cqrs_buf_init(&buf, &ctx->arena);
+    cqrs_buf_text(&buf, before);
+    cqrs_buf_number(&buf, (size_t) found->rows);
+    cqrs_buf_text(&buf, " rows");
+
+    if (cqrs_buf_end(&buf, &error->details) != 0) {
+        cqrs_query_no_memory(error);
+    }
+
+    return NGX_ERROR;
+}
+
+
+/*
+ * A planned total is Postgres' guess.  An estimated one was counted, up to the
+ * highest number of rows; beyond it the guess counts if it is larger.
+ */
+
+static void
+ngx_http_cqrs_query_total(ngx_http_cqrs_query_ctx_t *ctx,
+    ngx_http_cqrs_query_found_t *found, PGresult **results)
+{
+    int64_t  guess;
+
+    if (ctx->estimate == NGX_HTTP_CQRS_QUERY_NONE) {
+        return;
+    }
+
+    guess = ngx_http_cqrs_query_guess(results[ctx->estimate]);
+
+    if (ctx->options.count == CQRS_QUERY_COUNT_PLANNED) {
+        found->total = guess;
+        return;
+    }
+
+    if (found->total > ctx->options.max_rows && guess > found->total) {
+        found->total = guess;
+    }
+}
+
+
+/* "Plan Rows" of the outermost plan; -1: it does not say. */
+
+static int64_t
+ngx_http_cqrs_query_guess(PGresult *result)
+{
+    json_t   *plan, *rows;                                 /* new, borrowed */
+    int64_t   guess;
+
+    if (PQntuples(result) != 1) {
+        return -1;
+    }
+
+    plan = json_loads(PQgetvalue(result, 0, 0), 0, NULL);
+
+    rows = json_object_get(json_object_get(json_array_get(plan, 0), "Plan"),
+                           "Plan Rows");
+
+    guess = json_is_number(rows) ? (int64_t) json_number_value(rows) : -1;
+
+    json_decref(plan);
+
+    return guess;
+}
+
+
+static ngx_int_t
+ngx_http_cqrs_query_describe(ngx_http_cqrs_query_ctx_t *ctx,
+    const ngx_http_cqrs_query_found_t *found)
+{
+    u_char      *p;
+    ngx_str_t    value;
+    cqrs_str_t   applied;
+
+    p = cqrs_arena_alloc(&ctx->arena, CQRS_RANGE_MAX);
+    if (p == NULL) {
         return NGX_ERROR;
     }
 
-    ngx_memcpy(text, value->data, value->len);
+    value.data = p;
+    value.len = cqrs_range_write((char *) p, ctx->query.root.offset,
+                                 found->rows, found->total);
 
-    last = text + value->len;
+    ngx_http_cqrs_query_header(ctx, "Content-Range", &value);
 
-    for (p = text; p < last; /* void */) {
-        begin = p;
+    if (ctx->kind == NGX_HTTP_CQRS_QUERY_RELATION) {
 
-        if (*p < 0x80) {
-            p++;
-
-        } else if (ngx_utf8_decode(&p, last - p) > 0x10ffff) {
-            *begin = '?';
-            p = begin + 1;
+        if (ngx_http_cqrs_query_location(ctx, &value) != NGX_OK) {
+            return NGX_ERROR;
         }
+
+        ngx_http_cqrs_query_header(ctx, "Content-Location", &value);
     }
 
-    json->data = ngx_pnalloc(r->pool,
-                             value->len + sizeof("\"\"")
-                             + ngx_escape_json(NULL, text, value->len));
-    if (json->data == NULL) {
+    if (cqrs_preferences_applied(&ctx->preferences,
+                                 ctx->kind == NGX_HTTP_CQRS_QUERY_FUNCTION,
+                                 &ctx->arena, &applied)
+        != 0)
+    {
         return NGX_ERROR;
     }
 
-    p = json->data;
+    if (applied.data) {
+        value.data = (u_char *) applied.data;
+        value.len = applied.len;
 
-    *p++ = '"';
-    p = (u_char *) ngx_escape_json(p, text, value->len);
-    *p++ = '"';
+        ngx_http_cqrs_query_header(ctx, "Preference-Applied", &value);
+    }
 
-    json->len = p - json->data;
+    return ngx_http_cqrs_query_warn(ctx);
+}
+
+
+/* The same relation, whatever the order of the arguments. */
+
+static ngx_int_t
+ngx_http_cqrs_query_location(ngx_http_cqrs_query_ctx_t *ctx,
+    ngx_str_t *value)
+{
+    u_char     *p;
+    size_t      size, escaped;
+    ngx_str_t  *uri;
+
+    uri = &ctx->request->uri;
+
+    escaped = 2 * ngx_escape_uri(NULL, uri->data, uri->len, NGX_ESCAPE_URI);
+
+    size = uri->len + escaped + ctx->query.canonical.len + sizeof("?");
+
+    p = cqrs_arena_alloc(&ctx->arena, size);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    value->data = p;
+
+    if (escaped) {
+        p = (u_char *) ngx_escape_uri(p, uri->data, uri->len, NGX_ESCAPE_URI);
+    } else {
+        p = ngx_cpymem(p, uri->data, uri->len);
+    }
+
+    if (ctx->query.canonical.len) {
+        *p++ = '?';
+        p = ngx_cpymem(p, ctx->query.canonical.data,
+                       ctx->query.canonical.len);
+    }
+
+    value->len = p - value->data;
+
+    return NGX_OK;
+}
+
+
+/* An embed that was meant by its name although it has another one here. */
+
+static ngx_int_t
+ngx_http_cqrs_query_warn(ngx_http_cqrs_query_ctx_t *ctx)
+{
+    cqrs_buf_t   buf;
+    cqrs_str_t   text;
+    ngx_str_t    value;
+
+    cqrs_buf_init(&buf, &ctx->arena);
+
+    ngx_http_cqrs_query_legacy(&buf, ctx->query.root.children);
+
+    if (buf.len == 0 && !buf.failed) {
+        return NGX_OK;
+    }
+
+    cqrs_buf_text(&buf, " in query string filters, orders or limits.\"");
+
+    if (cqrs_buf_end(&buf, &text) != 0) {
+        return NGX_ERROR;
+    }
+
+    value.data = (u_char *) text.data;
+    value.len = text.len;
+
+    ngx_http_cqrs_query_header(ctx, "Warning", &value);
 
     return NGX_OK;
 }
 
 
 static void
-ngx_http_cqrs_query_reply_text(cqrs_str_t *str, const char *text)
+ngx_http_cqrs_query_legacy(cqrs_buf_t *buf, const cqrs_query_node_t *node)
 {
-    str->data = text;
-    str->len = text ? ngx_strlen(text) : 0;
+    size_t             i, k;
+    const cqrs_str_t  *name[2];
+
+    for ( /* void */ ; node; node = node->next) {
+
+        if (node->legacy && node->alias.data) {
+
+            cqrs_buf_text(buf, buf->len ? ", "
+                : "299 ngx_cqrs \"Embedded resource was referenced by "
+                  "relation name even though it has an alias. Update ");
+
+            name[0] = &node->name;
+            name[1] = &node->alias;
+
+            for (i = 0; i < 2; i++) {
+                cqrs_buf_text(buf, i ? "` to `" : "`");
+
+                /* nothing that would end the quotes, or the header */
+
+                for (k = 0; k < name[i]->len; k++) {
+                    if ((u_char) name[i]->data[k] < 0x20
+                        || name[i]->data[k] == '"'
+                        || name[i]->data[k] == '\\')
+                    {
+                        cqrs_buf_text(buf, "?");
+
+                    } else {
+                        cqrs_buf_add(buf, &name[i]->data[k], 1);
+                    }
+                }
+            }
+
+            cqrs_buf_text(buf, "`");
+        }
+
+        ngx_http_cqrs_query_legacy(buf, node->children);
+    }
+}
+
+
+/* There are rows, but they end before those that were asked for. */
+
+static ngx_int_t
+ngx_http_cqrs_query_beyond(ngx_http_cqrs_query_ctx_t *ctx,
+    const ngx_http_cqrs_query_found_t *found)
+{
+    ngx_str_t           body;
+    cqrs_buf_t          buf;
+    cqrs_query_error_t  error;
+
+    static ngx_str_t    type = ngx_string("application/json");
+
+    cqrs_query_refuse(&error, NGX_HTTP_RANGE_NOT_SATISFIABLE, "PGRST103",
+                      "Requested range not satisfiable");
+
+    cqrs_buf_init(&buf, &ctx->arena);
+    cqrs_buf_text(&buf, "An offset of ");
+    cqrs_buf_number(&buf, (size_t) ctx->query.root.offset);
+    cqrs_buf_text(&buf, " was requested, but there are only ");
+    cqrs_buf_number(&buf, (size_t) found->total);
+    cqrs_buf_text(&buf, " rows.");
+
+    if (cqrs_buf_end(&buf, &error.details) != 0
+        || ngx_http_cqrs_query_error_body(ctx, &error, &body) != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return ngx_http_cqrs_query_send(ctx, error.status, &type, &body);
 }
 
 
 static void
-ngx_http_cqrs_query_reply_cleanup(void *data)
+ngx_http_cqrs_query_clear(void *data)
 {
     PQclear(data);
 }

@@ -1,0 +1,431 @@
+
+/*
+ * Copyright (C) The ngx_cqrs authors
+ */
+
+/*
+ * What a request asks: the path, the schema, the method, what is preferred and
+ * accepted, and the arguments.  Nothing here needs the catalogue.
+ */
+
+#include "ngx_http_cqrs_query_ctx.h"
+
+#include "ngx_http_cqrs_jwt.h"
+
+#include "cqrs_buf.h"
+#include "cqrs_query_parse.h"
+#include "cqrs_range.h"
+
+
+static ngx_int_t ngx_http_cqrs_query_path(ngx_http_cqrs_query_ctx_t *ctx,
+    cqrs_query_error_t *error);
+static ngx_int_t ngx_http_cqrs_query_resource(ngx_http_cqrs_query_ctx_t *ctx,
+    cqrs_query_error_t *error);
+static ngx_int_t ngx_http_cqrs_query_root(ngx_http_cqrs_query_ctx_t *ctx,
+    cqrs_query_error_t *error);
+static ngx_int_t ngx_http_cqrs_query_no_path(cqrs_query_error_t *error);
+static ngx_int_t ngx_http_cqrs_query_schema(ngx_http_cqrs_query_ctx_t *ctx,
+    cqrs_query_error_t *error);
+static ngx_int_t ngx_http_cqrs_query_no_schema(ngx_http_cqrs_query_ctx_t *ctx,
+    cqrs_query_error_t *error, ngx_str_t *name);
+static ngx_int_t ngx_http_cqrs_query_method(ngx_http_cqrs_query_ctx_t *ctx,
+    cqrs_query_error_t *error);
+static ngx_int_t ngx_http_cqrs_query_wishes(ngx_http_cqrs_query_ctx_t *ctx,
+    cqrs_query_error_t *error);
+static ngx_uint_t ngx_http_cqrs_query_is(ngx_table_elt_t *header,
+    ngx_str_t *name);
+
+
+static ngx_str_t  ngx_http_cqrs_query_accept = ngx_string("accept");
+static ngx_str_t  ngx_http_cqrs_query_prefer = ngx_string("prefer");
+static ngx_str_t  ngx_http_cqrs_query_profile = ngx_string("accept-profile");
+
+
+ngx_int_t
+ngx_http_cqrs_query_request(ngx_http_cqrs_query_ctx_t *ctx,
+    cqrs_query_error_t *error)
+{
+    if (ngx_http_cqrs_query_path(ctx, error) != NGX_OK
+        || ngx_http_cqrs_query_resource(ctx, error) != NGX_OK
+        || ngx_http_cqrs_query_schema(ctx, error) != NGX_OK
+        || ngx_http_cqrs_query_method(ctx, error) != NGX_OK
+        || ngx_http_cqrs_query_wishes(ctx, error) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_cqrs_query_arguments(ctx, error);
+}
+
+
+/* What follows the location's prefix, see the parameter "relation". */
+
+static ngx_int_t
+ngx_http_cqrs_query_path(ngx_http_cqrs_query_ctx_t *ctx,
+    cqrs_query_error_t *error)
+{
+    ngx_str_t                 *path;
+    ngx_http_request_t        *r;
+    ngx_http_core_loc_conf_t  *clcf;
+
+    r = ctx->request;
+    path = &ctx->path;
+
+    if (ctx->conf->relation) {
+
+        if (ngx_http_complex_value(r, ctx->conf->relation, path) != NGX_OK) {
+            cqrs_query_no_memory(error);
+            return NGX_ERROR;
+        }
+
+        return NGX_OK;
+    }
+
+    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
+
+    path->data = r->uri.data + clcf->name.len;
+    path->len = r->uri.len - clcf->name.len;
+
+    /* "location /api" gets /api/items, and /apitems too */
+
+    if (clcf->name.data[clcf->name.len - 1] != '/' && path->len) {
+
+        if (path->data[0] != '/') {
+            return ngx_http_cqrs_query_no_path(error);
+        }
+
+        path->data++;
+        path->len--;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_cqrs_query_resource(ngx_http_cqrs_query_ctx_t *ctx,
+    cqrs_query_error_t *error)
+{
+    u_char     *p, *last;
+    ngx_str_t  *path;
+
+    path = &ctx->path;
+
+    if (path->len == 0) {
+        return ngx_http_cqrs_query_root(ctx, error);
+    }
+
+    p = path->data;
+    last = p + path->len;
+
+    ctx->kind = NGX_HTTP_CQRS_QUERY_RELATION;
+
+    if (path->len >= sizeof("rpc/") - 1
+        && ngx_memcmp(p, "rpc/", sizeof("rpc/") - 1) == 0)
+    {
+        ctx->kind = NGX_HTTP_CQRS_QUERY_FUNCTION;
+        p += sizeof("rpc/") - 1;
+    }
+
+    if (ngx_strlchr(p, last, '/')) {
+        return ngx_http_cqrs_query_no_path(error);
+    }
+
+    ctx->name.data = (char *) p;
+    ctx->name.len = last - p;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_cqrs_query_root(ngx_http_cqrs_query_ctx_t *ctx,
+    cqrs_query_error_t *error)
+{
+    u_char     *p;
+    ngx_str_t  *function;
+
+    if (ctx->conf->openapi == NGX_HTTP_CQRS_QUERY_OPENAPI_DISABLED) {
+        cqrs_query_refuse(error, NGX_HTTP_NOT_FOUND, "PGRST126",
+                          "Root endpoint metadata is disabled");
+        return NGX_ERROR;
+    }
+
+    function = &ctx->conf->root_function;
+
+    if (function->len == 0) {
+        ctx->kind = NGX_HTTP_CQRS_QUERY_ROOT;
+        return NGX_OK;
+    }
+
+    ctx->kind = NGX_HTTP_CQRS_QUERY_FUNCTION;
+
+    /* in whatever schema is asked for */
+
+    p = ngx_strlchr(function->data, function->data + function->len, '.');
+    p = p ? p + 1 : function->data;
+
+    ctx->name.data = (char *) p;
+    ctx->name.len = function->data + function->len - p;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_cqrs_query_no_path(cqrs_query_error_t *error)
+{
+    cqrs_query_refuse(error, NGX_HTTP_NOT_FOUND, "PGRST125",
+                      "Invalid path specified in request URL");
+
+    return NGX_ERROR;
+}
+
+
+static ngx_int_t
+ngx_http_cqrs_query_schema(ngx_http_cqrs_query_ctx_t *ctx,
+    cqrs_query_error_t *error)
+{
+    ngx_str_t   *asked, *schema;
+    ngx_uint_t   i, n;
+
+    schema = ctx->conf->schemas->elts;
+    n = ctx->conf->schemas->nelts;
+    i = 0;
+
+    asked = ngx_http_cqrs_query_request_header(ctx->request,
+                                               &ngx_http_cqrs_query_profile);
+
+    if (asked) {
+
+        for ( /* void */ ; i < n; i++) {
+            if (schema[i].len == asked->len
+                && ngx_memcmp(schema[i].data, asked->data, asked->len) == 0)
+            {
+                break;
+            }
+        }
+
+        if (i == n) {
+            return ngx_http_cqrs_query_no_schema(ctx, error, asked);
+        }
+    }
+
+    ctx->profile = (asked || n > 1);
+
+    ctx->schema.data = (char *) schema[i].data;
+    ctx->schema.len = schema[i].len;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_cqrs_query_no_schema(ngx_http_cqrs_query_ctx_t *ctx,
+    cqrs_query_error_t *error, ngx_str_t *name)
+{
+    ngx_str_t   *schema;
+    cqrs_buf_t   buf;
+    ngx_uint_t   i;
+
+    schema = ctx->conf->schemas->elts;
+
+    cqrs_query_refuse(error, 406, "PGRST106", "");
+
+    cqrs_buf_init(&buf, &ctx->arena);
+    cqrs_buf_text(&buf, "Invalid schema: ");
+    cqrs_buf_add(&buf, (char *) name->data, name->len);
+
+    if (cqrs_buf_end(&buf, &error->message) != 0) {
+        cqrs_query_no_memory(error);
+        return NGX_ERROR;
+    }
+
+    cqrs_buf_init(&buf, &ctx->arena);
+    cqrs_buf_text(&buf, "Only the following schemas are exposed: ");
+
+    for (i = 0; i < ctx->conf->schemas->nelts; i++) {
+        cqrs_buf_text(&buf, i ? ", " : "");
+        cqrs_buf_add(&buf, (char *) schema[i].data, schema[i].len);
+    }
+
+    if (cqrs_buf_end(&buf, &error->hint) != 0) {
+        cqrs_query_no_memory(error);
+    }
+
+    return NGX_ERROR;
+}
+
+
+static ngx_int_t
+ngx_http_cqrs_query_method(ngx_http_cqrs_query_ctx_t *ctx,
+    cqrs_query_error_t *error)
+{
+    ngx_uint_t           function;
+    cqrs_buf_t           buf;
+    ngx_http_request_t  *r;
+
+    r = ctx->request;
+
+    if (r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD|NGX_HTTP_OPTIONS)) {
+        return NGX_OK;
+    }
+
+    function = (ctx->kind == NGX_HTTP_CQRS_QUERY_FUNCTION);
+
+    cqrs_query_refuse(error, NGX_HTTP_NOT_ALLOWED,
+                      function ? "PGRST101" : "PGRST117", "");
+
+    cqrs_buf_init(&buf, &ctx->arena);
+    cqrs_buf_text(&buf, function ? "Cannot use the "
+                                 : "Unsupported HTTP method: ");
+    cqrs_buf_add(&buf, (char *) r->method_name.data, r->method_name.len);
+    cqrs_buf_text(&buf, function ? " method on RPC" : "");
+
+    if (cqrs_buf_end(&buf, &error->message) != 0) {
+        cqrs_query_no_memory(error);
+    }
+
+    return NGX_ERROR;
+}
+
+
+/* Prefer and Accept may come in several headers. */
+
+static ngx_int_t
+ngx_http_cqrs_query_wishes(ngx_http_cqrs_query_ctx_t *ctx,
+    cqrs_query_error_t *error)
+{
+    char              *text;
+    cqrs_buf_t         buf;
+    cqrs_str_t         accept;
+    ngx_uint_t         i;
+    ngx_list_part_t   *part;
+    ngx_table_elt_t   *header;
+
+    cqrs_preferences_init(&ctx->preferences,
+                          ctx->conf->tx_end == NGX_HTTP_CQRS_QUERY_TX_ASKED);
+    cqrs_buf_init(&buf, &ctx->arena);
+
+    for (part = &ctx->request->headers_in.headers.part;
+         part;
+         part = part->next)
+    {
+        header = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+            text = (char *) header[i].value.data;
+
+            if (ngx_http_cqrs_query_is(&header[i],
+                                       &ngx_http_cqrs_query_accept))
+            {
+                cqrs_buf_text(&buf, buf.len ? "," : "");
+                cqrs_buf_add(&buf, text, header[i].value.len);
+
+            } else if (ngx_http_cqrs_query_is(&header[i],
+                                              &ngx_http_cqrs_query_prefer)
+                       && cqrs_preferences_read(&ctx->preferences,
+                                                &ctx->arena, text,
+                                                header[i].value.len)
+                          != 0)
+            {
+                goto no_memory;
+            }
+        }
+    }
+
+    if (buf.len == 0) {
+        cqrs_buf_text(&buf, "*/*");
+    }
+
+    if (cqrs_buf_end(&buf, &accept) == 0
+        && cqrs_media_accept(&ctx->accepted, &ctx->arena, accept.data,
+                             accept.len)
+           == 0)
+    {
+        return NGX_OK;
+    }
+
+no_memory:
+
+    cqrs_query_no_memory(error);
+
+    return NGX_ERROR;
+}
+
+
+ngx_int_t
+ngx_http_cqrs_query_arguments(ngx_http_cqrs_query_ctx_t *ctx,
+    cqrs_query_error_t *error)
+{
+    ngx_str_t                    args, range;
+    ngx_http_request_t          *r;
+    cqrs_query_parse_options_t   options;
+
+    r = ctx->request;
+
+    if (ctx->kind == NGX_HTTP_CQRS_QUERY_ROOT) {
+        return NGX_OK;
+    }
+
+    if (ngx_http_cqrs_jwt_args(r, &args) != NGX_OK) {
+        cqrs_query_no_memory(error);
+        return NGX_ERROR;
+    }
+
+    options.function = (ctx->kind == NGX_HTTP_CQRS_QUERY_FUNCTION);
+    options.strict_targets = !ctx->conf->legacy_targets;
+
+    ngx_memzero(&ctx->query, sizeof(cqrs_query_t));
+
+    if (cqrs_query_parse(&ctx->query, &ctx->arena, (char *) args.data,
+                         args.len, &options, error)
+        != 0)
+    {
+        return NGX_ERROR;
+    }
+
+    ngx_str_null(&range);
+
+    if (r->method == NGX_HTTP_GET && r->headers_in.range) {
+        range = r->headers_in.range->value;
+    }
+
+    if (cqrs_range_cut(&ctx->query.root.limit, &ctx->query.root.offset,
+                       (char *) range.data, range.len, error)
+        != 0)
+    {
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+ngx_str_t *
+ngx_http_cqrs_query_request_header(ngx_http_request_t *r, ngx_str_t *name)
+{
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *header;
+
+    for (part = &r->headers_in.headers.part; part; part = part->next) {
+        header = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+            if (ngx_http_cqrs_query_is(&header[i], name)) {
+                return &header[i].value;
+            }
+        }
+    }
+
+    return NULL;
+}
+
+
+static ngx_uint_t
+ngx_http_cqrs_query_is(ngx_table_elt_t *header, ngx_str_t *name)
+{
+    return header->key.len == name->len
+           && ngx_strncmp(header->lowcase_key, name->data, name->len) == 0;
+}
