@@ -57,6 +57,7 @@ static const cqrs_media_name_t  cqrs_media_names[] = {
     { "application/vnd.pgrst.plan",        CQRS_MEDIA_PLAN },
     { "application/geo+json",              CQRS_MEDIA_GEOJSON },
     { "application/openapi+json",          CQRS_MEDIA_OPENAPI },
+    { "application/vnd.oai.openapi+json",  CQRS_MEDIA_OPENAPI_3 },
     { "application/x-www-form-urlencoded", CQRS_MEDIA_FORM },
     { "application/octet-stream",          CQRS_MEDIA_OCTETS },
     { "text/csv",                          CQRS_MEDIA_CSV },
@@ -82,7 +83,7 @@ cqrs_media_read(cqrs_media_t *media, const char *text, size_t len)
 {
     int                       stripped;
     const char               *p, *end, *last;
-    cqrs_str_t                type, parameters, nulls;
+    cqrs_str_t                type, parameters, nulls, version;
     const cqrs_media_name_t  *name;
 
     memset(media, 0, sizeof(cqrs_media_t));
@@ -123,6 +124,15 @@ cqrs_media_read(cqrs_media_t *media, const char *text, size_t len)
     case CQRS_MEDIA_OBJECT_STRIPPED:
         if (!stripped) {
             media->kind = CQRS_MEDIA_OBJECT;
+        }
+
+        break;
+
+    case CQRS_MEDIA_OPENAPI:
+        if (cqrs_media_parameter(&parameters, "version", &version)
+            && version.len && version.data[0] == '3')
+        {
+            media->kind = CQRS_MEDIA_OPENAPI_3;
         }
 
         break;
@@ -440,6 +450,10 @@ cqrs_media_name(const cqrs_media_t *media, cqrs_arena_t *arena,
 
     case CQRS_MEDIA_OPENAPI:
         *name = cqrs_str_lit("application/openapi+json");
+        return 0;
+
+    case CQRS_MEDIA_OPENAPI_3:
+        *name = cqrs_str_lit("application/vnd.oai.openapi+json;version=3.1");
         return 0;
 
     case CQRS_MEDIA_FORM:

@@ -190,7 +190,7 @@ cqrs_negotiate_handler(const cqrs_media_t *wanted,
         if (fits) {
             of_these = handler;
 
-        } else if (handler->function.name.data
+        } else if (handler->aggregate
                    && handler->relation.name.data == NULL)
         {
             of_all = handler;
@@ -209,12 +209,12 @@ cqrs_negotiate_fits(const cqrs_handler_t *handler,
 {
     const cqrs_relation_t  *relation;
 
-    if (handler->function.name.data == NULL) {
+    if (!handler->aggregate) {
         return what->function && !what->function->set
-               && cqrs_str_equal(&what->function->type.schema,
-                                 &handler->result.schema)
-               && cqrs_str_equal(&what->function->type.name,
-                                 &handler->result.name);
+               && cqrs_str_equal(&what->function->schema,
+                                 &handler->function.schema)
+               && cqrs_str_equal(&what->function->key.name,
+                                 &handler->function.name);
     }
 
     relation = what->function ? what->function->relation : what->relation;
@@ -246,7 +246,8 @@ cqrs_negotiate_makes(const cqrs_handler_t *handler,
 static void
 cqrs_negotiate_made(cqrs_media_t *media, const cqrs_handler_t *handler)
 {
-    cqrs_media_read(media, handler->media.data, handler->media.len);
+    cqrs_media_read(media, handler->result.name.data,
+                    handler->result.name.len);
 
     if (media->kind == CQRS_MEDIA_ANY) {
         media->kind = CQRS_MEDIA_OCTETS;

@@ -88,6 +88,8 @@ cqrs_query_filter(cqrs_query_scan_t *scan, cqrs_query_filter_t *filter,
     cqrs_query_mark_t             mark;
     const cqrs_query_operator_t  *operator;
 
+    operator = NULL;
+
     cqrs_query_scan_begin(scan, &mark);
 
     rc = cqrs_query_scan_text(scan, "not");

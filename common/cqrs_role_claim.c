@@ -338,7 +338,12 @@ cqrs_role_claim_is(const cqrs_role_claim_step_t *step, const json_t *value)
                   == 0;
 
     default: /* CQRS_ROLE_CLAIM_HOLDS */
-        return step->text.len == 0
-               || memmem(text, len, step->text.data, step->text.len) != NULL;
+        for ( /* void */ ; len >= step->text.len; text++, len--) {
+            if (memcmp(text, step->text.data, step->text.len) == 0) {
+                return 1;
+            }
+        }
+
+        return 0;
     }
 }

@@ -115,7 +115,7 @@ ngx_http_cqrs_query_send(ngx_http_cqrs_query_ctx_t *ctx, ngx_uint_t status,
 
     if (ngx_http_cqrs_query_send_ours(ctx, status) != NGX_OK
         || ngx_http_cqrs_query_send_common(ctx) != NGX_OK
-        || (body->len && status != NGX_HTTP_NO_CONTENT
+        || ((type || ctx->n) && status != NGX_HTTP_NO_CONTENT
             && ngx_http_cqrs_query_type(ctx, type) != NGX_OK)
         || ngx_http_cqrs_query_send_theirs(ctx) != NGX_OK)
     {

@@ -23,6 +23,8 @@ static ngx_int_t ngx_http_cqrs_query_resource(ngx_http_cqrs_query_ctx_t *ctx,
     cqrs_query_error_t *error);
 static ngx_int_t ngx_http_cqrs_query_root(ngx_http_cqrs_query_ctx_t *ctx,
     cqrs_query_error_t *error);
+static ngx_int_t ngx_http_cqrs_query_keep(ngx_http_cqrs_query_ctx_t *ctx,
+    cqrs_str_t *str, u_char *p, size_t len, cqrs_query_error_t *error);
 static ngx_int_t ngx_http_cqrs_query_no_path(cqrs_query_error_t *error);
 static ngx_int_t ngx_http_cqrs_query_schema(ngx_http_cqrs_query_ctx_t *ctx,
     cqrs_query_error_t *error);
@@ -131,10 +133,7 @@ ngx_http_cqrs_query_resource(ngx_http_cqrs_query_ctx_t *ctx,
         return ngx_http_cqrs_query_no_path(error);
     }
 
-    ctx->name.data = (char *) p;
-    ctx->name.len = last - p;
-
-    return NGX_OK;
+    return ngx_http_cqrs_query_keep(ctx, &ctx->name, p, last - p, error);
 }
 
 
@@ -165,8 +164,25 @@ ngx_http_cqrs_query_root(ngx_http_cqrs_query_ctx_t *ctx,
     p = ngx_strlchr(function->data, function->data + function->len, '.');
     p = p ? p + 1 : function->data;
 
-    ctx->name.data = (char *) p;
-    ctx->name.len = function->data + function->len - p;
+    return ngx_http_cqrs_query_keep(ctx, &ctx->name, p,
+                                    function->data + function->len - p,
+                                    error);
+}
+
+
+/* With a NUL behind it. */
+
+static ngx_int_t
+ngx_http_cqrs_query_keep(ngx_http_cqrs_query_ctx_t *ctx, cqrs_str_t *str,
+    u_char *p, size_t len, cqrs_query_error_t *error)
+{
+    str->data = cqrs_arena_copy(&ctx->arena, (char *) p, len);
+    str->len = len;
+
+    if (str->data == NULL) {
+        cqrs_query_no_memory(error);
+        return NGX_ERROR;
+    }
 
     return NGX_OK;
 }
@@ -213,10 +229,8 @@ ngx_http_cqrs_query_schema(ngx_http_cqrs_query_ctx_t *ctx,
 
     ctx->profile = (asked || n > 1);
 
-    ctx->schema.data = (char *) schema[i].data;
-    ctx->schema.len = schema[i].len;
-
-    return NGX_OK;
+    return ngx_http_cqrs_query_keep(ctx, &ctx->schema, schema[i].data,
+                                    schema[i].len, error);
 }
 
 
