@@ -155,7 +155,7 @@ struct cqrs_setting_s {
 struct cqrs_function_s {
     cqrs_catalog_key_t      key;           /* scope: the schema's functions */
     cqrs_str_t              schema;
-    cqrs_function_t        *next;          /* overload, fewer parameters first */
+    cqrs_function_t        *next;          /* overload, with more parameters */
     cqrs_function_t        *following;     /* of the schema, by name; first
                                               overloads alone have it */
 

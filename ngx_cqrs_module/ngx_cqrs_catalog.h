@@ -8,8 +8,8 @@
  *
  * It is loaded when the worker starts, and again when a request names what is
  * not in it, but not more often than once a second.  Where it listens to a
- * channel it is loaded, too, when "reload schema" or nothing is said there, and
- * when it listens again after a time in which it could not.
+ * channel it is loaded, too, when "reload schema" or nothing is said there,
+ * and when it listens again after a time in which it could not.
  *
  * A new one takes the place of the old at once; who works with the old one
  * finishes with it.  If it can't be loaded the old one stays.
