@@ -206,9 +206,8 @@ cqrs_query_write_item(cqrs_query_columns_t *columns,
         }
 
     } else if (cqrs_query_is_count(w, node, item)) {
-        cqrs_buf_text(&w->buf, "pg_catalog.count(");
-        cqrs_query_write_table(w, node);
-        cqrs_buf_text(&w->buf, ")");
+        cqrs_buf_text(&w->buf, "pg_catalog.count");
+        cqrs_query_write_row(w, node);
 
     } else if (cqrs_query_write_expression(w, node, item) != 0) {
         return -1;

@@ -6,14 +6,14 @@
 /*
  * A node becomes a select, and what is embedded in it a lateral join:
  *
- *     select _t0."id", row_to_json(_e1) as "client",
+ *     select "projects"."id", row_to_json(_e1) as "client",
  *            coalesce(_e2._j, '[]') as "tasks"
- *       from "api"."projects" _t0
+ *       from "api"."projects" "projects"
  *       left join lateral (select ... from "api"."clients" _t1
- *            where _t1."id" = _t0."client_id") _e1 on true
+ *            where _t1."id" = "projects"."client_id") _e1 on true
  *       left join lateral (select json_agg(_r) as _j, ... as _n
  *            from (select ... from "api"."tasks" _t2
- *                   where _t2."project_id" = _t0."id") _r) _e2 on true
+ *                   where _t2."project_id" = "projects"."id") _r) _e2 on true
  *
  * _n is null where an embed of many rows has none.
  */
@@ -138,7 +138,7 @@ cqrs_query_write_from(cqrs_query_writer_t *w, const cqrs_query_node_t *parent,
         cqrs_query_write_qualified(w, &relationship->function.schema,
                                    &relationship->function.name);
         cqrs_buf_text(&w->buf, "(");
-        cqrs_query_write_table(w, parent);
+        cqrs_query_write_row(w, parent);
         cqrs_buf_text(&w->buf, "::");
         cqrs_query_write_qualified(w, &relationship->from->schema,
                                    &relationship->from->key.name);

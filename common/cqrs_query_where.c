@@ -31,7 +31,7 @@ static void cqrs_query_write_keys(cqrs_query_writer_t *w,
     const cqrs_query_node_t *parent, const cqrs_query_node_t *node,
     const char *keyword);
 static void cqrs_query_write_key(cqrs_query_writer_t *w,
-    const cqrs_query_node_t *node, const char *prefix,
+    const cqrs_query_node_t *node, int junction,
     const cqrs_column_t *column);
 
 
@@ -359,27 +359,33 @@ cqrs_query_write_keys(cqrs_query_writer_t *w, const cqrs_query_node_t *parent,
         cqrs_buf_text(&w->buf, keyword);
         keyword = " and ";
 
-        cqrs_query_write_key(w, node, many ? "_j" : "_t", join->to);
+        cqrs_query_write_key(w, node, many, join->to);
         cqrs_buf_text(&w->buf, " = ");
-        cqrs_query_write_key(w, parent, "_t", join->from);
+        cqrs_query_write_key(w, parent, 0, join->from);
     }
 
     for (join = many ? relationship->joins2 : NULL; join; join = join->next) {
         cqrs_buf_text(&w->buf, keyword);
 
-        cqrs_query_write_key(w, node, "_t", join->to);
+        cqrs_query_write_key(w, node, 0, join->to);
         cqrs_buf_text(&w->buf, " = ");
-        cqrs_query_write_key(w, node, "_j", join->from);
+        cqrs_query_write_key(w, node, 1, join->from);
     }
 }
 
 
 static void
 cqrs_query_write_key(cqrs_query_writer_t *w, const cqrs_query_node_t *node,
-    const char *prefix, const cqrs_column_t *column)
+    int junction, const cqrs_column_t *column)
 {
-    cqrs_buf_text(&w->buf, prefix);
-    cqrs_buf_number(&w->buf, node->embed->number);
+    if (junction) {
+        cqrs_buf_text(&w->buf, "_j");
+        cqrs_buf_number(&w->buf, node->embed->number);
+
+    } else {
+        cqrs_query_write_table(w, node);
+    }
+
     cqrs_buf_text(&w->buf, ".");
     cqrs_query_write_name(w, &column->key.name);
 }

@@ -202,10 +202,28 @@ cqrs_query_write_array(cqrs_query_writer_t *w,
 }
 
 
+/* The root has its own name, for those who read a plan of the query. */
+
 void
 cqrs_query_write_table(cqrs_query_writer_t *w, const cqrs_query_node_t *node)
 {
+    if (node->embed->relationship == NULL) {
+        cqrs_query_write_name(w, &node->embed->origin);
+        return;
+    }
+
     cqrs_query_write_alias(w, "_t", node->embed->number);
+}
+
+
+/* As a row, which no column of that name can be taken for. */
+
+void
+cqrs_query_write_row(cqrs_query_writer_t *w, const cqrs_query_node_t *node)
+{
+    cqrs_buf_text(&w->buf, "(");
+    cqrs_query_write_table(w, node);
+    cqrs_buf_text(&w->buf, ".*)");
 }
 
 
@@ -318,7 +336,7 @@ cqrs_query_write_field(cqrs_query_writer_t *w, const cqrs_query_node_t *node,
         /* the row of a function's result has lost its type */
 
         cqrs_buf_text(&w->buf, "(");
-        cqrs_query_write_table(w, node);
+        cqrs_query_write_row(w, node);
         cqrs_buf_text(&w->buf, "::");
         cqrs_query_write_qualified(w, &relation->schema, &relation->key.name);
         cqrs_buf_text(&w->buf, ").");

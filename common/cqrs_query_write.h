@@ -56,8 +56,10 @@ void cqrs_query_write_number(cqrs_query_writer_t *w, int64_t number);
 void cqrs_query_write_array(cqrs_query_writer_t *w,
     const cqrs_query_value_t *values);
 
-/* _t0: the rows that a node reads; _e0: what it puts out. */
+/* _t1: the rows that a node reads; _e1: what it puts out. */
 void cqrs_query_write_table(cqrs_query_writer_t *w,
+    const cqrs_query_node_t *node);
+void cqrs_query_write_row(cqrs_query_writer_t *w,
     const cqrs_query_node_t *node);
 void cqrs_query_write_embed(cqrs_query_writer_t *w,
     const cqrs_query_node_t *node);
