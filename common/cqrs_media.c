@@ -128,11 +128,11 @@ cqrs_media_read(cqrs_media_t *media, const char *text, size_t len)
 
         break;
 
-    case CQRS_MEDIA_OPENAPI:
+    case CQRS_MEDIA_OPENAPI_3:
         if (cqrs_media_parameter(&parameters, "version", &version)
-            && version.len && version.data[0] == '3')
+            && version.len && version.data[0] == '2')
         {
-            media->kind = CQRS_MEDIA_OPENAPI_3;
+            media->kind = CQRS_MEDIA_OPENAPI_2;
         }
 
         break;
@@ -450,6 +450,10 @@ cqrs_media_name(const cqrs_media_t *media, cqrs_arena_t *arena,
 
     case CQRS_MEDIA_OPENAPI:
         *name = cqrs_str_lit("application/openapi+json");
+        return 0;
+
+    case CQRS_MEDIA_OPENAPI_2:
+        *name = cqrs_str_lit("application/vnd.oai.openapi+json;version=2.0");
         return 0;
 
     case CQRS_MEDIA_OPENAPI_3:

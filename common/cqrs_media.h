@@ -25,7 +25,8 @@ typedef enum {
     CQRS_MEDIA_GEOJSON,
     CQRS_MEDIA_PLAIN,
     CQRS_MEDIA_XML,
-    CQRS_MEDIA_OPENAPI,
+    CQRS_MEDIA_OPENAPI,                  /* of any version */
+    CQRS_MEDIA_OPENAPI_2,
     CQRS_MEDIA_OPENAPI_3,
     CQRS_MEDIA_FORM,
     CQRS_MEDIA_OCTETS,

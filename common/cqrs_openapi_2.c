@@ -128,7 +128,7 @@ cqrs_openapi_2_head(cqrs_openapi_ctx_t *ctx)
 
     cqrs_openapi_member_raw(ctx, "externalDocs",
                     "{\"description\":\"The language of the URLs\","
-                    "\"url\":\"https://postgrest.org/en/stable/references/"
+                    "\"url\":\"https://postgrest.org/en/latest/references/"
                     "api.html\"}");
 }
 

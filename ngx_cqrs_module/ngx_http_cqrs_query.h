@@ -80,7 +80,9 @@ typedef struct {
 
     /* the root */
     ngx_uint_t                       openapi;
+    ngx_uint_t                       openapi_version;
     ngx_flag_t                       openapi_security;
+    ngx_str_t                        openapi_connect;
     ngx_str_t                        openapi_proxy;
     ngx_str_t                        root_function;
 

@@ -14,6 +14,8 @@
 #include "ngx_http_cqrs_query.h"
 #include "ngx_http_cqrs_query_conf.h"
 
+#include "cqrs_openapi.h"
+
 
 static char *ngx_http_cqrs_query(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
@@ -35,6 +37,13 @@ static ngx_conf_enum_t  ngx_http_cqrs_query_openapi_modes[] = {
     { ngx_string("disabled"), NGX_HTTP_CQRS_QUERY_OPENAPI_DISABLED },
     { ngx_string("follow-privileges"), NGX_HTTP_CQRS_QUERY_OPENAPI_FOLLOW },
     { ngx_string("ignore-privileges"), NGX_HTTP_CQRS_QUERY_OPENAPI_IGNORE },
+    { ngx_null_string, 0 }
+};
+
+
+static ngx_conf_enum_t  ngx_http_cqrs_query_openapi_versions[] = {
+    { ngx_string("2.0"), CQRS_OPENAPI_2 },
+    { ngx_string("3.1"), CQRS_OPENAPI_3 },
     { ngx_null_string, 0 }
 };
 
@@ -176,11 +185,18 @@ ngx_command_t  ngx_http_cqrs_query_commands[] = {
       offsetof(ngx_http_cqrs_query_loc_conf_t, openapi),
       ngx_http_cqrs_query_openapi_modes },
 
-    { ngx_string("cqrs_query_openapi_security"),
-      NGX_HTTP_CQRS_QUERY_CONF|NGX_CONF_FLAG,
-      ngx_conf_set_flag_slot,
+    { ngx_string("cqrs_query_openapi_version"),
+      NGX_HTTP_CQRS_QUERY_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_enum_slot,
       NGX_HTTP_LOC_CONF_OFFSET,
-      offsetof(ngx_http_cqrs_query_loc_conf_t, openapi_security),
+      offsetof(ngx_http_cqrs_query_loc_conf_t, openapi_version),
+      ngx_http_cqrs_query_openapi_versions },
+
+    { ngx_string("cqrs_query_openapi_security"),
+      NGX_HTTP_CQRS_QUERY_CONF|NGX_CONF_TAKE1,
+      ngx_http_cqrs_query_set_security,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
       NULL },
 
     { ngx_string("cqrs_query_openapi_proxy"),
@@ -372,6 +388,7 @@ ngx_http_cqrs_query_create_loc_conf(ngx_conf_t *cf)
     qlcf->server_timing = NGX_CONF_UNSET;
     qlcf->minimal = NGX_CONF_UNSET_UINT;
     qlcf->openapi = NGX_CONF_UNSET_UINT;
+    qlcf->openapi_version = NGX_CONF_UNSET_UINT;
     qlcf->openapi_security = NGX_CONF_UNSET;
 
     return qlcf;
@@ -419,6 +436,13 @@ ngx_http_cqrs_query_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
     ngx_conf_merge_uint_value(conf->openapi, prev->openapi,
                               NGX_HTTP_CQRS_QUERY_OPENAPI_FOLLOW);
+    ngx_conf_merge_uint_value(conf->openapi_version, prev->openapi_version,
+                              CQRS_OPENAPI_2);
+
+    if (conf->openapi_security == NGX_CONF_UNSET) {
+        conf->openapi_connect = prev->openapi_connect;
+    }
+
     ngx_conf_merge_value(conf->openapi_security, prev->openapi_security, 0);
     ngx_conf_merge_str_value(conf->openapi_proxy, prev->openapi_proxy, "");
     ngx_conf_merge_str_value(conf->root_function, prev->root_function, "");

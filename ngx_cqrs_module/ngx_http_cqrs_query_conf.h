@@ -32,6 +32,8 @@ char *ngx_http_cqrs_query_set_origins(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_cqrs_query_set_trace_header(ngx_conf_t *cf,
     ngx_command_t *cmd, void *conf);
+char *ngx_http_cqrs_query_set_security(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
 char *ngx_http_cqrs_query_set_proxy(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 

@@ -95,6 +95,8 @@ ngx_http_cqrs_query_document_statement(ngx_pool_t *pool,
 
     params[0] = schema;
 
+    ngx_memzero(statement, sizeof(ngx_cqrs_pg_statement_text_t));
+
     if (what->all) {
         statement->sql.data = (u_char *) ngx_http_cqrs_query_document_comment;
         statement->sql.len = sizeof(ngx_http_cqrs_query_document_comment) - 1;
@@ -126,6 +128,12 @@ ngx_http_cqrs_query_document_body(ngx_http_request_t *r, ngx_str_t *body,
     doc.version = what->version;
     doc.schema = what->schema;
     doc.security = what->security;
+
+    if (what->connect.len) {
+        doc.connect.data = (char *) what->connect.data;
+        doc.connect.len = what->connect.len;
+    }
+
     doc.relations = cqrs_catalog_next_relation(catalog, &doc.schema, NULL);
     doc.functions = cqrs_catalog_next_function(catalog, &doc.schema, NULL);
 

@@ -27,6 +27,7 @@ typedef struct {
     cqrs_str_t               schema;
     ngx_uint_t               all;          /* also what the role may not use */
     ngx_uint_t               security;
+    ngx_str_t                connect;      /* OpenID's discovery, or empty */
     ngx_str_t                proxy;        /* empty: the request's own URI */
 } ngx_http_cqrs_query_document_t;
 

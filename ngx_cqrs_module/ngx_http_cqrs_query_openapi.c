@@ -10,7 +10,7 @@
 #include "cqrs_negotiate.h"
 
 
-static ngx_int_t ngx_http_cqrs_query_openapi_media(
+static ngx_int_t ngx_http_cqrs_query_openapi_accept(
     ngx_http_cqrs_query_ctx_t *ctx, cqrs_query_error_t *error);
 static void ngx_http_cqrs_query_openapi_what(ngx_http_cqrs_query_ctx_t *ctx,
     ngx_http_cqrs_query_document_t *what);
@@ -24,7 +24,7 @@ ngx_http_cqrs_query_openapi(ngx_http_cqrs_query_ctx_t *ctx,
 
     ngx_memzero(error, sizeof(cqrs_query_error_t));
 
-    if (ngx_http_cqrs_query_openapi_media(ctx, error) != NGX_OK
+    if (ngx_http_cqrs_query_openapi_accept(ctx, error) != NGX_OK
         || ngx_http_cqrs_query_prepare(ctx, NULL, error) != NGX_OK)
     {
         return NGX_ERROR;
@@ -51,43 +51,51 @@ ngx_int_t
 ngx_http_cqrs_query_openapi_reply(ngx_http_cqrs_query_ctx_t *ctx,
     PGresult **results)
 {
-    ngx_str_t                        body;
-    ngx_http_cqrs_query_document_t   what;
+    ngx_str_t                       body;
+    ngx_http_cqrs_query_document_t  what;
 
-    ngx_http_cqrs_query_openapi_what(ctx, &what);
+    if (ctx->request->method == NGX_HTTP_HEAD) {
+        ngx_str_null(&body);
 
-    if (ngx_http_cqrs_query_document_body(ctx->request, &body,
-                  results[ctx->main],
-                  ngx_cqrs_catalog_current(ctx->conf->catalog), &what)
-        != NGX_OK)
-    {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    } else {
+        ngx_http_cqrs_query_openapi_what(ctx, &what);
+
+        if (ngx_http_cqrs_query_document_body(ctx->request, &body,
+                            results[ctx->main],
+                            ngx_cqrs_catalog_current(ctx->conf->catalog),
+                            &what)
+            != NGX_OK)
+        {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
     }
 
     return ngx_http_cqrs_query_send(ctx, NGX_HTTP_OK, NULL, &body);
 }
 
 
-/* Version 3.1 is for those who ask for it. */
+/* PostgREST's type is the answer to whatever is JSON, of either version. */
 
 static ngx_int_t
-ngx_http_cqrs_query_openapi_media(ngx_http_cqrs_query_ctx_t *ctx,
+ngx_http_cqrs_query_openapi_accept(ngx_http_cqrs_query_ctx_t *ctx,
     cqrs_query_error_t *error)
 {
     size_t  i;
 
     for (i = 0; i < ctx->accepted.n; i++) {
 
-        switch (ctx->accepted.types[i].kind) {
+        ctx->media = ctx->accepted.types[i];
 
-        case CQRS_MEDIA_OPENAPI_3:
-            ctx->media.kind = CQRS_MEDIA_OPENAPI_3;
+        switch (ctx->media.kind) {
+
+        case CQRS_MEDIA_ANY:
+        case CQRS_MEDIA_JSON:
+            ctx->media.kind = CQRS_MEDIA_OPENAPI;
             return NGX_OK;
 
         case CQRS_MEDIA_OPENAPI:
-        case CQRS_MEDIA_JSON:
-        case CQRS_MEDIA_ANY:
-            ctx->media.kind = CQRS_MEDIA_OPENAPI;
+        case CQRS_MEDIA_OPENAPI_2:
+        case CQRS_MEDIA_OPENAPI_3:
             return NGX_OK;
 
         default:
@@ -105,12 +113,27 @@ static void
 ngx_http_cqrs_query_openapi_what(ngx_http_cqrs_query_ctx_t *ctx,
     ngx_http_cqrs_query_document_t *what)
 {
-    ngx_memzero(what, sizeof(ngx_http_cqrs_query_document_t));
+    ngx_http_cqrs_query_loc_conf_t  *conf;
 
-    what->version = (ctx->media.kind == CQRS_MEDIA_OPENAPI_3)
-                    ? CQRS_OPENAPI_3 : CQRS_OPENAPI_2;
+    conf = ctx->conf;
+
+    switch (ctx->media.kind) {
+
+    case CQRS_MEDIA_OPENAPI_2:
+        what->version = CQRS_OPENAPI_2;
+        break;
+
+    case CQRS_MEDIA_OPENAPI_3:
+        what->version = CQRS_OPENAPI_3;
+        break;
+
+    default: /* CQRS_MEDIA_OPENAPI */
+        what->version = conf->openapi_version;
+    }
+
     what->schema = ctx->schema;
-    what->all = (ctx->conf->openapi == NGX_HTTP_CQRS_QUERY_OPENAPI_IGNORE);
-    what->security = ctx->conf->openapi_security;
-    what->proxy = ctx->conf->openapi_proxy;
+    what->all = (conf->openapi == NGX_HTTP_CQRS_QUERY_OPENAPI_IGNORE);
+    what->security = conf->openapi_security;
+    what->connect = conf->openapi_connect;
+    what->proxy = conf->openapi_proxy;
 }

@@ -6,6 +6,7 @@
 #include "ngx_http_cqrs_query.h"
 #include "ngx_http_cqrs_query_conf.h"
 
+#include "cqrs_openapi.h"
 #include "cqrs_role_claim.h"
 
 
@@ -398,12 +399,60 @@ ngx_http_cqrs_query_set_trace_header(ngx_conf_t *cf, ngx_command_t *cmd,
 }
 
 
+/* on, off, or where OpenID tells who gives tokens */
+
+char *
+ngx_http_cqrs_query_set_security(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf)
+{
+    ngx_http_cqrs_query_loc_conf_t *qlcf = conf;
+
+    ngx_str_t              *value;
+    cqrs_str_t              uri;
+    cqrs_openapi_server_t   server;
+
+    if (qlcf->openapi_security != NGX_CONF_UNSET) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (ngx_http_cqrs_query_off(cf)) {
+        qlcf->openapi_security = 0;
+        return NGX_CONF_OK;
+    }
+
+    qlcf->openapi_security = 1;
+
+    if (ngx_strcmp(value[1].data, "on") == 0) {
+        return NGX_CONF_OK;
+    }
+
+    uri.data = (char *) value[1].data;
+    uri.len = value[1].len;
+
+    if (cqrs_openapi_server(&server, &uri) != 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid value \"%V\", it must be \"on\", "
+                           "\"off\" or like \"https://example.com/"
+                           ".well-known/openid-configuration\"", &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    qlcf->openapi_connect = value[1];
+
+    return NGX_CONF_OK;
+}
+
+
 char *
 ngx_http_cqrs_query_set_proxy(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_cqrs_query_loc_conf_t *qlcf = conf;
 
-    ngx_str_t  *value;
+    ngx_str_t              *value;
+    cqrs_str_t              uri;
+    cqrs_openapi_server_t   server;
 
     if (qlcf->openapi_proxy.data) {
         return "is duplicate";
@@ -416,9 +465,10 @@ ngx_http_cqrs_query_set_proxy(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     value = cf->args->elts;
 
-    if (ngx_strncmp(value[1].data, "http://", 7) != 0
-        && ngx_strncmp(value[1].data, "https://", 8) != 0)
-    {
+    uri.data = (char *) value[1].data;
+    uri.len = value[1].len;
+
+    if (cqrs_openapi_server(&server, &uri) != 0) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "invalid address \"%V\", it must be like "
                            "\"https://example.com/api\"", &value[1]);
