@@ -269,6 +269,7 @@ ngx_cqrs_catalog_query(ngx_cqrs_catalog_t *catalog)
     ngx_cqrs_pg_query_t           query;
     ngx_cqrs_pg_statement_text_t  statements[2];
 
+    ngx_memzero(&query, sizeof(ngx_cqrs_pg_query_t));
     ngx_memzero(statements, sizeof(statements));
 
     statements[0].sql.data = (u_char *) cqrs_catalog_setting_sql;

@@ -186,6 +186,7 @@ ngx_cqrs_partitions_ask(ngx_cqrs_partitions_t *partitions)
     ngx_cqrs_pg_query_t           query;
     ngx_cqrs_pg_statement_text_t  statement;
 
+    ngx_memzero(&query, sizeof(ngx_cqrs_pg_query_t));
     ngx_memzero(&statement, sizeof(ngx_cqrs_pg_statement_text_t));
 
     ngx_str_set(&statement.sql, "select cqrs.partition_count()");

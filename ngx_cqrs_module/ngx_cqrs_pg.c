@@ -6,18 +6,21 @@
 /*
  * A query's way: it waits, runs, perhaps once more, and is done.
  *
- * A running query is cancelled by closing its connection: libpq's own way
- * blocks, and the key that the protocol asks for is hidden in libpq.  The
- * session's client_connection_check_interval makes the server notice.  Because
- * a new connection is dear, a query that nobody waits for any more gets a
- * moment to end by itself.
+ * A running query is cancelled by closing its connection, which the server
+ * notices by the session's client_connection_check_interval.  Those sent
+ * behind it have not begun and are run again on another connection, so it
+ * costs them nothing but time.  The protocol's own way asks for another
+ * connection and a key: the key is hidden in libpq, whose PQcancel() blocks;
+ * and a cancel that comes late ends whatever runs there by then.
+ *
+ * Because a new connection is dear, a query that nobody waits for any more
+ * gets a moment to end by itself, see ngx_cqrs_pg_dispatch.c.
  */
 
 #include "ngx_cqrs_pg_pool.h"
 
 
-#define NGX_CQRS_PG_CANCEL_GRACE  250      /* ms for an abandoned query */
-#define NGX_CQRS_PG_RERUNS        1
+#define NGX_CQRS_PG_RERUNS  1
 
 
 static ngx_cqrs_backend_t *ngx_cqrs_pg_create(ngx_conf_t *cf);
@@ -31,7 +34,8 @@ static char *ngx_cqrs_pg_op_copy(ngx_cqrs_pg_op_statement_t *st,
 static void ngx_cqrs_pg_op_clear(ngx_cqrs_pg_op_t *op);
 static void ngx_cqrs_pg_op_handler(ngx_event_t *ev);
 static void ngx_cqrs_pg_op_call(ngx_cqrs_pg_op_t *op);
-static void ngx_cqrs_pg_op_stop(ngx_cqrs_pg_op_t *op, const char *reason);
+static void ngx_cqrs_pg_op_timeout(ngx_cqrs_pg_op_t *op);
+static ngx_uint_t ngx_cqrs_pg_op_answers(ngx_cqrs_pg_op_t *op);
 
 
 const ngx_cqrs_backend_type_t  ngx_cqrs_pg_backend = {
@@ -77,30 +81,24 @@ ngx_cqrs_pg_stop(ngx_cqrs_backend_t *backend)
 ngx_cqrs_pg_op_t *
 ngx_cqrs_pg_query(ngx_cqrs_pg_t *pg, const ngx_cqrs_pg_query_t *query)
 {
-    ngx_cqrs_pg_op_t    *op;
-    ngx_cqrs_pg_conn_t  *conn;
+    ngx_cqrs_pg_op_t  *op;
 
     op = ngx_cqrs_pg_op_create(pg, query);
     if (op == NULL) {
         return NULL;
     }
 
-    if (pg->nwaiting == 0) {
-        conn = ngx_cqrs_pg_pool_idle(pg, op);
+    op->number = ++pg->last;
+    op->deadline = ngx_current_msec + pg->conf.timeout;
+    op->slow = ngx_cqrs_pg_pace_slow(&pg->pace,
+                                     op->statements[op->n - 1].hash);
 
-        if (conn) {
-            ngx_cqrs_pg_op_run(op, conn);
-            return op;
-        }
-    }
-
-    if (pg->nwaiting >= pg->conf.queue) {
-        ngx_cqrs_pg_op_finish(op, NGX_CQRS_PG_OVERLOADED);
-        return op;
+    if (!op->slow) {
+        pg->quick = ngx_current_msec;
     }
 
     ngx_cqrs_pg_op_wait(op);
-    ngx_cqrs_pg_pool_demand(pg);
+    ngx_cqrs_pg_pool_wake(pg);
 
     return op;
 }
@@ -129,11 +127,9 @@ ngx_cqrs_pg_cancel(ngx_cqrs_pg_op_t *op)
         return;
 
     case NGX_CQRS_PG_OP_RUNNING:
-        op->state = NGX_CQRS_PG_OP_ABANDONED;
-
-        ngx_del_timer(&op->event);
-        op->event.cancelable = 1;
-        ngx_add_timer(&op->event, NGX_CQRS_PG_CANCEL_GRACE);
+        ngx_cqrs_pg_resume(op);            /* nobody else would */
+        ngx_cqrs_pg_run_leave(op->run, "client left");
+        ngx_cqrs_pg_op_destroy(op);
         return;
 
     case NGX_CQRS_PG_OP_DONE:
@@ -144,6 +140,32 @@ ngx_cqrs_pg_cancel(ngx_cqrs_pg_op_t *op)
     default: /* by its own handler, after which it is gone anyway */
         return;
     }
+}
+
+
+void
+ngx_cqrs_pg_pause(ngx_cqrs_pg_op_t *op)
+{
+    if (!ngx_cqrs_pg_op_answers(op) || op->run->conn->paused) {
+        return;
+    }
+
+    op->run->paused = 1;
+
+    ngx_del_timer(&op->event);
+    ngx_cqrs_pg_conn_pause(op->run->conn, 1);
+}
+
+
+void
+ngx_cqrs_pg_resume(ngx_cqrs_pg_op_t *op)
+{
+    if (!ngx_cqrs_pg_op_answers(op) || !op->run->conn->paused) {
+        return;
+    }
+
+    ngx_add_timer(&op->event, op->pg->conf.query_timeout);
+    ngx_cqrs_pg_conn_pause(op->run->conn, 0);
 }
 
 
@@ -195,6 +217,8 @@ ngx_cqrs_pg_op_create(ngx_cqrs_pg_t *pg, const ngx_cqrs_pg_query_t *query)
 
     op->pg = pg;
     op->handler = query->handler;
+    op->row = query->row;
+    op->again = query->again;
     op->data = query->data;
 
     op->event.handler = ngx_cqrs_pg_op_handler;
@@ -292,24 +316,33 @@ ngx_cqrs_pg_op_destroy(ngx_cqrs_pg_op_t *op)
 void
 ngx_cqrs_pg_op_wait(ngx_cqrs_pg_op_t *op)
 {
-    ngx_cqrs_pg_t  *pg;
+    ngx_queue_t     *list;
+    ngx_msec_int_t   left;
+    ngx_cqrs_pg_t   *pg;
 
     pg = op->pg;
+    list = op->slow ? &pg->slow : &pg->waiting;
 
     op->state = NGX_CQRS_PG_OP_WAITING;
 
     /* one that ran already has waited already */
 
-    if (op->reruns) {
-        ngx_queue_insert_head(&pg->waiting, &op->queue);
+    if (op->number <= pg->admitted) {
+        ngx_queue_insert_head(list, &op->queue);
 
     } else {
-        ngx_queue_insert_tail(&pg->waiting, &op->queue);
+        ngx_queue_insert_tail(list, &op->queue);
     }
 
     pg->nwaiting++;
 
-    ngx_add_timer(&op->event, pg->conf.timeout);
+    left = op->deadline - ngx_current_msec;
+
+    if (op->event.timer_set) {
+        ngx_del_timer(&op->event);
+    }
+
+    ngx_add_timer(&op->event, ngx_max(left, 1));
 }
 
 
@@ -318,57 +351,80 @@ ngx_cqrs_pg_op_unwait(ngx_cqrs_pg_op_t *op)
 {
     ngx_queue_remove(&op->queue);
     op->pg->nwaiting--;
-
-    ngx_del_timer(&op->event);
 }
 
+
+/* The timer goes on until it is the first on its connection. */
 
 void
 ngx_cqrs_pg_op_run(ngx_cqrs_pg_op_t *op, ngx_cqrs_pg_conn_t *conn)
 {
+    ngx_cqrs_pg_run_t  *run;
+
     op->state = NGX_CQRS_PG_OP_RUNNING;
 
-    ngx_add_timer(&op->event, op->pg->conf.query_timeout);
+    run = ngx_cqrs_pg_run_create(op);
+    if (run == NULL) {
+        ngx_cqrs_pg_op_finish(op, NGX_CQRS_PG_OVERLOADED);
+        return;
+    }
 
-    ngx_cqrs_pg_conn_send(conn, op);
+    run->slow = op->slow;
+    op->pg->nruns++;
+
+    ngx_cqrs_pg_conn_send(conn, run);
 }
 
 
-/* Its connection broke.  It is in no queue. */
+/* Its run is gone. */
 
 void
 ngx_cqrs_pg_op_rerun(ngx_cqrs_pg_op_t *op)
 {
-    ngx_del_timer(&op->event);
-
-    op->conn = NULL;
-
     ngx_cqrs_pg_op_clear(op);
 
-    if (op->state == NGX_CQRS_PG_OP_ABANDONED) {
-        ngx_cqrs_pg_op_destroy(op);
-        return;
-    }
+    if (op->rows) {
+        op->rows = 0;
 
-    if (op->reruns == NGX_CQRS_PG_RERUNS) {
-        ngx_cqrs_pg_op_finish(op, NGX_CQRS_PG_LOST);
-        return;
+        if (op->again(op->data) != NGX_OK) {
+            ngx_cqrs_pg_op_finish(op, NGX_CQRS_PG_LOST);
+            return;
+        }
     }
-
-    op->reruns++;
-    op->losses = op->pg->losses;
 
     ngx_cqrs_pg_op_wait(op);
 }
 
 
-/* It is in no queue and has no timer. */
+/* It answered when its connection broke. */
+
+void
+ngx_cqrs_pg_op_lost(ngx_cqrs_pg_op_t *op)
+{
+    if (op->reruns == NGX_CQRS_PG_RERUNS) {
+        ngx_cqrs_pg_op_clear(op);
+        ngx_cqrs_pg_op_finish(op, NGX_CQRS_PG_LOST);
+        return;
+    }
+
+    op->reruns++;
+    op->deadline = ngx_current_msec + op->pg->conf.timeout;
+
+    ngx_cqrs_pg_op_rerun(op);
+}
+
+
+/* It is in no queue. */
 
 void
 ngx_cqrs_pg_op_finish(ngx_cqrs_pg_op_t *op, ngx_cqrs_pg_status_e status)
 {
     op->state = NGX_CQRS_PG_OP_DONE;
     op->status = status;
+
+    if (op->event.timer_set) {
+        ngx_del_timer(&op->event);
+    }
 
     ngx_queue_insert_tail(&op->pg->done, &op->queue);
 
@@ -391,8 +447,7 @@ ngx_cqrs_pg_op_handler(ngx_event_t *ev)
     switch (op->state) {
 
     case NGX_CQRS_PG_OP_WAITING:
-        ngx_queue_remove(&op->queue);
-        pg->nwaiting--;
+        ngx_cqrs_pg_op_unwait(op);
 
         status = op->reruns || !ngx_cqrs_pg_pool_connected(pg)
                      ? NGX_CQRS_PG_UNAVAILABLE
@@ -402,15 +457,7 @@ ngx_cqrs_pg_op_handler(ngx_event_t *ev)
         return;
 
     case NGX_CQRS_PG_OP_RUNNING:
-        ngx_cqrs_pg_op_stop(op, "it ran too long");
-        ngx_cqrs_pg_op_finish(op, NGX_CQRS_PG_TIMED_OUT);
-        ngx_cqrs_pg_pool_wake(pg);
-        return;
-
-    case NGX_CQRS_PG_OP_ABANDONED:
-        ngx_cqrs_pg_op_stop(op, "client left");
-        ngx_cqrs_pg_op_destroy(op);
-        ngx_cqrs_pg_pool_wake(pg);
+        ngx_cqrs_pg_op_timeout(op);
         return;
 
     case NGX_CQRS_PG_OP_DONE:
@@ -453,26 +500,33 @@ ngx_cqrs_pg_op_call(ngx_cqrs_pg_op_t *op)
 }
 
 
-/* Ends a running query by its connection; other queries there run again. */
-
 static void
-ngx_cqrs_pg_op_stop(ngx_cqrs_pg_op_t *op, const char *reason)
+ngx_cqrs_pg_op_timeout(ngx_cqrs_pg_op_t *op)
 {
-    ngx_cqrs_pg_t       *pg;
+    ngx_uint_t           answers;
     ngx_cqrs_pg_conn_t  *conn;
 
-    pg = op->pg;
-    conn = op->conn;
+    answers = ngx_cqrs_pg_op_answers(op);
+    conn = op->run->conn;
 
-    ngx_log_error(NGX_LOG_INFO, pg->log, 0,
-                  "postgres \"%V\": query cancelled, %s", &pg->conf.label,
-                  reason);
-
-    ngx_queue_remove(&op->queue);
-    op->conn = NULL;
-
+    ngx_cqrs_pg_run_leave(op->run, "it waited too long");
     ngx_cqrs_pg_op_clear(op);
 
-    ngx_cqrs_pg_conn_close(conn);
-    ngx_cqrs_pg_pool_take_ops(conn);
+    if (!answers) {
+        ngx_cqrs_pg_op_finish(op, NGX_CQRS_PG_OCCUPIED);
+        return;
+    }
+
+    ngx_cqrs_pg_op_finish(op, NGX_CQRS_PG_TIMED_OUT);
+    ngx_cqrs_pg_pool_close(conn, "it ran too long");
+}
+
+
+/* Else it is behind others, or does not run at all. */
+
+static ngx_uint_t
+ngx_cqrs_pg_op_answers(ngx_cqrs_pg_op_t *op)
+{
+    return op->state == NGX_CQRS_PG_OP_RUNNING
+           && ngx_cqrs_pg_conn_first(op->run->conn) == op->run;
 }

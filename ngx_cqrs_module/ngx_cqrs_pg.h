@@ -15,7 +15,8 @@
  * that failed none is run.
  *
  * Queries only read: the session is read only, and a query whose connection
- * broke before the answer was complete is run once more, all of it.
+ * broke before the answer was complete is run once more, all of it.  So is one
+ * that has not begun to answer because another runs before it for long.
  */
 
 #ifndef NGX_CQRS_PG_H
@@ -57,15 +58,38 @@ typedef struct {
                                                        prepared */
     ngx_uint_t                           nparams;
     const char *const                   *params;    /* text; NULL is null */
-    ngx_uint_t                           binary;    /* is its result */
+    ngx_uint_t                           binary;    /* format of its columns */
 } ngx_cqrs_pg_statement_text_t;
 
 
+/*
+ * Called with each row of the last statement, as a result that holds this row
+ * alone.  NGX_OK: it is borrowed.  NGX_DONE: it is the caller's now, who says
+ * PQclear().  It may call ngx_cqrs_pg_pause() and ngx_cqrs_pg_cancel().
+ */
+typedef ngx_int_t (*ngx_cqrs_pg_row_pt)(PGresult *row, void *data);
+
+/*
+ * The rows so far are void: the query is run again, and will give all of them.
+ * NGX_ERROR: it is too late for that; then its status is LOST.  It must not
+ * call anything of this page.
+ */
+typedef ngx_int_t (*ngx_cqrs_pg_again_pt)(void *data);
+
+
+/* To be zeroed before it is filled. */
 typedef struct {
     const ngx_cqrs_pg_statement_text_t  *statements;
     ngx_uint_t                           n;         /* 1 or more */
     ngx_cqrs_pg_handler_pt               handler;
     void                                *data;
+
+    /*
+     * Both or none.  The last statement's result has no rows then, but still
+     * says which columns they had.
+     */
+    ngx_cqrs_pg_row_pt                   row;
+    ngx_cqrs_pg_again_pt                 again;
 } ngx_cqrs_pg_query_t;
 
 
@@ -92,6 +116,16 @@ PGresult *ngx_cqrs_pg_take_result(ngx_cqrs_pg_op_t *op, ngx_uint_t i);
 
 /* The caller goes away: the query is dropped, or cancelled if it runs. */
 void ngx_cqrs_pg_cancel(ngx_cqrs_pg_op_t *op);
+
+/*
+ * In the row handler: no row comes before ngx_cqrs_pg_resume(), and nothing is
+ * read from the connection, so that a large answer waits in the server.  The
+ * connection is taken for so long, and the time does not count as the query's.
+ */
+void ngx_cqrs_pg_pause(ngx_cqrs_pg_op_t *op);
+
+/* Rows come from the event loop, not before this returns. */
+void ngx_cqrs_pg_resume(ngx_cqrs_pg_op_t *op);
 
 /* "database at host:port", for logs. */
 ngx_str_t *ngx_cqrs_pg_label(ngx_cqrs_pg_t *pg);

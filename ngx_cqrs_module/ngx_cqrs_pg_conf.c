@@ -8,6 +8,9 @@
  * pieces.  Some of the session's settings are ours: a connection only reads,
  * and the server looks every half second whether we are still there, because
  * closing the connection is how a query is cancelled, see ngx_cqrs_pg.c.
+ *
+ * With prepare=off nothing is set, for what answers may be a proxy that gives
+ * each transaction another session; see ngx_cqrs_pg_run.c.
  */
 
 #include "ngx_cqrs_pg_conf.h"
@@ -36,6 +39,8 @@ static ngx_int_t ngx_cqrs_pg_conf_number(ngx_str_t *arg, const char *name,
     ngx_uint_t min, ngx_uint_t max, ngx_uint_t *value);
 static ngx_int_t ngx_cqrs_pg_conf_msec(ngx_str_t *arg, const char *name,
     ngx_msec_t *value);
+static ngx_int_t ngx_cqrs_pg_conf_flag(ngx_str_t *arg, const char *name,
+    ngx_uint_t *value);
 
 
 ngx_int_t
@@ -172,12 +177,17 @@ ngx_cqrs_pg_conf_connection(ngx_conf_t *cf, ngx_cqrs_pg_conf_t *conf,
         }
     }
 
-    if (ngx_cqrs_pg_conf_add(cf, &keywords, &values, "options",
-                             ngx_cqrs_pg_conf_settings(cf, options))
+    if (conf->prepare
+        && ngx_cqrs_pg_conf_add(cf, &keywords, &values, "options",
+                                ngx_cqrs_pg_conf_settings(cf, options))
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (ngx_cqrs_pg_conf_add(cf, &keywords, &values, "client_encoding",
+                             "UTF8")
         != NGX_OK
-        || ngx_cqrs_pg_conf_add(cf, &keywords, &values, "client_encoding",
-                                "UTF8")
-           != NGX_OK
         || ngx_cqrs_pg_conf_add(cf, &keywords, &values,
                                 "fallback_application_name", "ngx_cqrs")
            != NGX_OK
@@ -321,15 +331,26 @@ ngx_cqrs_pg_conf_parameters(ngx_conf_t *cf, ngx_cqrs_pg_conf_t *conf)
     ngx_uint_t   i;
 
     conf->pool = 4;
+    conf->pipeline = 16;
     conf->queue = 1024;
     conf->timeout = 1500;
     conf->query_timeout = 30000;
+    conf->prepare = 1;
 
     args = cf->args->elts;
 
     for (i = 2; i < cf->args->nelts; i++) {
 
         rc = ngx_cqrs_pg_conf_number(&args[i], "pool=", 1, 256, &conf->pool);
+
+        if (rc == NGX_DECLINED) {
+            rc = ngx_cqrs_pg_conf_number(&args[i], "pipeline=", 1, 1024,
+                                         &conf->pipeline);
+        }
+
+        if (rc == NGX_DECLINED) {
+            rc = ngx_cqrs_pg_conf_flag(&args[i], "prepare=", &conf->prepare);
+        }
 
         if (rc == NGX_DECLINED) {
             rc = ngx_cqrs_pg_conf_number(&args[i], "queue=", 1, 1000000,
@@ -360,8 +381,9 @@ ngx_cqrs_pg_conf_parameters(ngx_conf_t *cf, ngx_cqrs_pg_conf_t *conf)
 
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "argument %ui of \"cqrs_postgres\" is none of "
-                           "\"pool=\", \"queue=\", \"timeout=\" and "
-                           "\"query_timeout=\"; a connection string with "
+                           "\"pool=\", \"pipeline=\", \"queue=\", "
+                           "\"timeout=\", \"query_timeout=\" and "
+                           "\"prepare=\"; a connection string with "
                            "blanks must be in quotes", i);
         return NGX_ERROR;
     }
@@ -420,6 +442,34 @@ ngx_cqrs_pg_conf_msec(ngx_str_t *arg, const char *name, ngx_msec_t *value)
     }
 
     *value = msec;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_cqrs_pg_conf_flag(ngx_str_t *arg, const char *name, ngx_uint_t *value)
+{
+    size_t   len;
+    u_char  *text;
+
+    len = ngx_strlen(name);
+
+    if (ngx_strncmp(arg->data, name, len) != 0) {
+        return NGX_DECLINED;
+    }
+
+    text = arg->data + len;
+
+    if (ngx_strcmp(text, "on") == 0) {
+        *value = 1;
+
+    } else if (ngx_strcmp(text, "off") == 0) {
+        *value = 0;
+
+    } else {
+        return NGX_ERROR;
+    }
 
     return NGX_OK;
 }

@@ -20,9 +20,11 @@ typedef struct {
     const char  **values;          /* names of hosts are resolved */
 
     ngx_uint_t    pool;            /* connections of a worker at most */
+    ngx_uint_t    pipeline;        /* queries on one of them at most */
     ngx_uint_t    queue;           /* queries that may wait for one */
     ngx_msec_t    timeout;         /* how long they wait */
     ngx_msec_t    query_timeout;   /* how long a query may run */
+    ngx_uint_t    prepare;         /* else nothing is kept in a session */
 } ngx_cqrs_pg_conf_t;
 
 

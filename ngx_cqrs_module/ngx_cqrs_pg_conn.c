@@ -4,57 +4,47 @@
  */
 
 /*
- * A connection is in libpq's pipeline mode from the moment it is there.  A
- * query is sent as some messages and a Sync, in one write:
- *
- *     deallocate the statements that must go  (the cache was full)
- *
- *     prepare                                 (its first time here)
- *     execute                                 both for each statement
- *
- * A statement is prepared after those before it were executed, for what they
- * set may say what its names mean.  SQL that is very long is not prepared: it
- * is hardly asked for again.
+ * A connection is in libpq's pipeline mode from the moment it is there.  What
+ * a query is sent as and what its answers mean is in ngx_cqrs_pg_run.c.
  *
  * Its answer is complete when the Sync comes back, and only then: whatever
  * breaks before that is a lost connection, also if some of the answer is
  * there.  So a server that says goodbye in the middle of a query is never
  * mistaken for a query that failed.
  *
- * Nothing here calls a query's handler; done() only posts it.  But lost() and
- * idle() may change the connection, so they are the last thing a function
+ * What is given to libpq leaves when the event loop has gone round, so that
+ * queries which come together leave together; with libpq before 17 each Sync
+ * is a write of its own all the same.
+ *
+ * Nothing here calls a query's handler; done() only posts it.  But a row's
+ * handler is called, and may do what ngx_cqrs_pg.h allows: none of it closes
+ * a connection.  lost() and idle() may, so they are the last thing a function
  * does with it.
  */
 
-#include "ngx_cqrs_pg_conn.h"
+#include "ngx_cqrs_pg_run.h"
 
 #include <openssl/ssl.h>
 
 
 #define NGX_CQRS_PG_CONNECT_TIMEOUT  5000
-#define NGX_CQRS_PG_PREPARE_MAX      8192  /* SQL that is kept for later */
 
 
 static void ngx_cqrs_pg_conn_state(ngx_cqrs_pg_conn_t *conn,
     ngx_cqrs_pg_state_e state);
 static void ngx_cqrs_pg_conn_read(void *data);
-static void ngx_cqrs_pg_conn_notify(ngx_cqrs_pg_conn_t *conn);
 static void ngx_cqrs_pg_conn_write(void *data);
 static void ngx_cqrs_pg_conn_poll(ngx_cqrs_pg_conn_t *conn);
 static void ngx_cqrs_pg_conn_ready(ngx_cqrs_pg_conn_t *conn);
 static void ngx_cqrs_pg_conn_timeout(ngx_event_t *ev);
 static ngx_int_t ngx_cqrs_pg_conn_watch(ngx_cqrs_pg_conn_t *conn,
     ngx_uint_t read, ngx_uint_t write);
-static ngx_int_t ngx_cqrs_pg_conn_name(ngx_cqrs_pg_conn_t *conn,
-    ngx_cqrs_pg_op_t *op, ngx_cqrs_pg_op_statement_t *st);
-static ngx_int_t ngx_cqrs_pg_conn_execute(ngx_cqrs_pg_conn_t *conn,
-    ngx_cqrs_pg_op_statement_t *st);
+static void ngx_cqrs_pg_conn_more(ngx_event_t *ev);
+static void ngx_cqrs_pg_conn_notify(ngx_cqrs_pg_conn_t *conn);
 static ngx_int_t ngx_cqrs_pg_conn_flush(ngx_cqrs_pg_conn_t *conn);
 static ngx_int_t ngx_cqrs_pg_conn_input(ngx_cqrs_pg_conn_t *conn);
-static void ngx_cqrs_pg_conn_result(ngx_cqrs_pg_conn_t *conn,
-    ngx_cqrs_pg_op_t *op, PGresult *result);
-static void ngx_cqrs_pg_conn_done(ngx_cqrs_pg_conn_t *conn,
-    ngx_cqrs_pg_op_t *op);
+static void ngx_cqrs_pg_conn_answers(ngx_cqrs_pg_conn_t *conn);
+static void ngx_cqrs_pg_conn_first_begins(ngx_cqrs_pg_conn_t *conn);
 static void ngx_cqrs_pg_conn_lose(ngx_cqrs_pg_conn_t *conn,
     const char *reason);
 static void ngx_cqrs_pg_conn_notice(void *data, const PGresult *result);
@@ -74,7 +64,17 @@ ngx_cqrs_pg_conn_init(ngx_cqrs_pg_conn_t *conn)
     conn->timer.log = conn->log;
     conn->timer.cancelable = 1;
 
-    ngx_queue_init(&conn->ops);
+    ngx_memzero(&conn->more, sizeof(ngx_event_t));
+
+    conn->more.handler = ngx_cqrs_pg_conn_more;
+    conn->more.data = conn;
+    conn->more.log = conn->log;
+
+    conn->nruns = 0;
+    conn->paused = 0;
+    conn->resumed = 0;
+
+    ngx_queue_init(&conn->runs);
     ngx_queue_insert_head(&conn->lists[NGX_CQRS_PG_DOWN], &conn->queue);
 
     ngx_cqrs_pg_statements_init(&conn->statements);
@@ -110,37 +110,25 @@ ngx_cqrs_pg_conn_open(ngx_cqrs_pg_conn_t *conn)
 
 
 void
-ngx_cqrs_pg_conn_send(ngx_cqrs_pg_conn_t *conn, ngx_cqrs_pg_op_t *op)
+ngx_cqrs_pg_conn_send(ngx_cqrs_pg_conn_t *conn, ngx_cqrs_pg_run_t *run)
 {
-    ngx_uint_t  i;
+    run->conn = conn;
 
-    op->conn = conn;
-    op->evictions = 0;
-    op->answers = 0;
-    op->failed = 0;
+    ngx_queue_insert_tail(&conn->runs, &run->queue);
+    conn->nruns++;
 
-    ngx_queue_insert_tail(&conn->ops, &op->queue);
     ngx_cqrs_pg_conn_state(conn, NGX_CQRS_PG_BUSY);
 
-    for (i = 0; i < op->n; i++) {
-        if (ngx_cqrs_pg_conn_name(conn, op, &op->statements[i]) != NGX_OK) {
-            goto failed;
-        }
+    if (conn->nruns == 1) {
+        ngx_cqrs_pg_conn_first_begins(conn);
     }
 
-    for (i = 0; i < op->n; i++) {
-        if (ngx_cqrs_pg_conn_execute(conn, &op->statements[i]) != NGX_OK) {
-            goto failed;
-        }
-    }
-
-    if (PQpipelineSync(conn->db) && ngx_cqrs_pg_conn_flush(conn) == NGX_OK) {
+    if (ngx_cqrs_pg_run_send(run) != NGX_OK) {
+        ngx_cqrs_pg_conn_lose(conn, NULL);
         return;
     }
 
-failed:
-
-    ngx_cqrs_pg_conn_lose(conn, NULL);
+    ngx_post_event(&conn->more, &ngx_posted_events);
 }
 
 
@@ -149,6 +137,10 @@ ngx_cqrs_pg_conn_close(ngx_cqrs_pg_conn_t *conn)
 {
     if (conn->timer.timer_set) {
         ngx_del_timer(&conn->timer);
+    }
+
+    if (conn->more.posted) {
+        ngx_delete_posted_event(&conn->more);
     }
 
     if (PQsocket(conn->db) < 0) {
@@ -165,7 +157,35 @@ ngx_cqrs_pg_conn_close(ngx_cqrs_pg_conn_t *conn)
 
     ngx_cqrs_pg_statements_clear(&conn->statements);
 
+    conn->paused = 0;
+    conn->resumed = 0;
+
     ngx_cqrs_pg_conn_state(conn, NGX_CQRS_PG_DOWN);
+}
+
+
+void
+ngx_cqrs_pg_conn_pause(ngx_cqrs_pg_conn_t *conn, ngx_uint_t paused)
+{
+    conn->paused = paused;
+    conn->resumed = !paused;
+
+    ngx_post_event(&conn->more, &ngx_posted_events);
+}
+
+
+ngx_cqrs_pg_run_t *
+ngx_cqrs_pg_conn_first(ngx_cqrs_pg_conn_t *conn)
+{
+    ngx_queue_t  *q;
+
+    if (ngx_queue_empty(&conn->runs)) {
+        return NULL;
+    }
+
+    q = ngx_queue_head(&conn->runs);
+
+    return ngx_queue_data(q, ngx_cqrs_pg_run_t, queue);
 }
 
 
@@ -188,8 +208,6 @@ ngx_cqrs_pg_conn_state(ngx_cqrs_pg_conn_t *conn, ngx_cqrs_pg_state_e state)
 static void
 ngx_cqrs_pg_conn_read(void *data)
 {
-    PGresult            *result;
-    ngx_queue_t         *q;
     ngx_cqrs_pg_conn_t  *conn = data;
 
     if (conn->state == NGX_CQRS_PG_CONNECTING) {
@@ -197,26 +215,14 @@ ngx_cqrs_pg_conn_read(void *data)
         return;
     }
 
-    if (ngx_cqrs_pg_conn_input(conn) != NGX_OK) {
-        ngx_cqrs_pg_conn_lose(conn, NULL);
-        return;
-    }
+    if (!conn->paused) {
 
-    /* PQisBusy() also reads what the server says unasked */
-
-    while (!PQisBusy(conn->db) && !ngx_queue_empty(&conn->ops)) {
-
-        result = PQgetResult(conn->db);
-
-        if (result) {
-            q = ngx_queue_head(&conn->ops);
-            ngx_cqrs_pg_conn_result(conn,
-                            ngx_queue_data(q, ngx_cqrs_pg_op_t, queue),
-                            result);
-
-        } else if (PQstatus(conn->db) == CONNECTION_BAD) {
-            break;
+        if (ngx_cqrs_pg_conn_input(conn) != NGX_OK) {
+            ngx_cqrs_pg_conn_lose(conn, NULL);
+            return;
         }
+
+        ngx_cqrs_pg_conn_answers(conn);
     }
 
     if (PQstatus(conn->db) == CONNECTION_BAD
@@ -230,11 +236,28 @@ ngx_cqrs_pg_conn_read(void *data)
         ngx_cqrs_pg_conn_notify(conn);
     }
 
-    if (ngx_queue_empty(&conn->ops)
+    if (ngx_queue_empty(&conn->runs)
         && (conn->state == NGX_CQRS_PG_BUSY || ngx_exiting))
     {
         ngx_cqrs_pg_conn_state(conn, NGX_CQRS_PG_IDLE);
         conn->handlers->idle(conn);
+    }
+}
+
+
+/* Something was sent, or rows that libpq has already are wanted again. */
+
+static void
+ngx_cqrs_pg_conn_more(ngx_event_t *ev)
+{
+    ngx_cqrs_pg_conn_t  *conn = ev->data;
+
+    if (conn->resumed) {
+        conn->resumed = 0;
+        ngx_cqrs_pg_conn_read(conn);
+
+    } else {
+        ngx_cqrs_pg_conn_write(conn);
     }
 }
 
@@ -348,92 +371,6 @@ ngx_cqrs_pg_conn_watch(ngx_cqrs_pg_conn_t *conn, ngx_uint_t read,
 }
 
 
-/*
- * Gives the statement the name that the server knows it by, or will know it by
- * when it comes to it.
- */
-
-static ngx_int_t
-ngx_cqrs_pg_conn_name(ngx_cqrs_pg_conn_t *conn, ngx_cqrs_pg_op_t *op,
-    ngx_cqrs_pg_op_statement_t *st)
-{
-    u_char                    text[sizeof("deallocate q") + NGX_INT_T_LEN];
-    ngx_uint_t                evicted;
-    ngx_cqrs_pg_statement_t  *statement;
-
-    st->number = 0;
-    st->unprepared = 0;
-
-    if (st->sql.len > NGX_CQRS_PG_PREPARE_MAX) {
-        return NGX_OK;
-    }
-
-    statement = ngx_cqrs_pg_statement_find(&conn->statements, &st->sql,
-                                           st->hash);
-    if (statement) {
-        st->number = statement->number;
-        return NGX_OK;
-    }
-
-    statement = ngx_cqrs_pg_statement_add(&conn->statements, &st->sql,
-                                          st->hash, &evicted, conn->log);
-    if (statement == NULL) {
-        return NGX_ERROR;
-    }
-
-    st->number = statement->number;
-    st->unprepared = 1;
-
-    if (evicted == 0) {
-        return NGX_OK;
-    }
-
-    ngx_sprintf(text, "deallocate q%ui%Z", evicted);
-
-    if (!PQsendQueryParams(conn->db, (char *) text, 0, NULL, NULL, NULL, NULL,
-                           0))
-    {
-        return NGX_ERROR;
-    }
-
-    op->evictions++;
-
-    return NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_cqrs_pg_conn_execute(ngx_cqrs_pg_conn_t *conn,
-    ngx_cqrs_pg_op_statement_t *st)
-{
-    int     sent;
-    char   *sql;
-    u_char  name[NGX_INT_T_LEN + 2];
-
-    sql = (char *) st->sql.data;
-
-    if (st->number == 0) {
-        sent = PQsendQueryParams(conn->db, sql, st->nparams, NULL, st->params,
-                                 NULL, NULL, st->binary);
-
-        return sent ? NGX_OK : NGX_ERROR;
-    }
-
-    ngx_sprintf(name, "q%ui%Z", st->number);
-
-    if (st->unprepared
-        && !PQsendPrepare(conn->db, (char *) name, sql, st->nparams, NULL))
-    {
-        return NGX_ERROR;
-    }
-
-    sent = PQsendQueryPrepared(conn->db, (char *) name, st->nparams,
-                               st->params, NULL, NULL, st->binary);
-
-    return sent ? NGX_OK : NGX_ERROR;
-}
-
-
 static ngx_int_t
 ngx_cqrs_pg_conn_flush(ngx_cqrs_pg_conn_t *conn)
 {
@@ -445,7 +382,7 @@ ngx_cqrs_pg_conn_flush(ngx_cqrs_pg_conn_t *conn)
         return NGX_ERROR;
     }
 
-    return ngx_cqrs_fd_want(conn->fd, 1, rc);
+    return ngx_cqrs_fd_want(conn->fd, !conn->paused, rc);
 }
 
 
@@ -469,92 +406,61 @@ ngx_cqrs_pg_conn_input(ngx_cqrs_pg_conn_t *conn)
 }
 
 
-/* Answers come in the order in which the messages were sent. */
+/* PQisBusy() also reads what the server says unasked. */
 
 static void
-ngx_cqrs_pg_conn_result(ngx_cqrs_pg_conn_t *conn, ngx_cqrs_pg_op_t *op,
-    PGresult *result)
+ngx_cqrs_pg_conn_answers(ngx_cqrs_pg_conn_t *conn)
 {
-    ngx_cqrs_pg_op_statement_t  *st;
+    PGresult           *result;
+    ngx_cqrs_pg_run_t  *run;
 
-    switch (PQresultStatus(result)) {
+    while (!conn->paused) {
 
-    case PGRES_PIPELINE_SYNC:
-        PQclear(result);
-        ngx_cqrs_pg_conn_done(conn, op);
-        return;
+        run = ngx_cqrs_pg_conn_first(conn);
 
-    case PGRES_PIPELINE_ABORTED:
-        PQclear(result);                   /* the error came before it */
-        return;
+        /* between two answers it is refused, and then asked for again */
 
-    case PGRES_COMMAND_OK:
-    case PGRES_TUPLES_OK:
-        break;
-
-    default:
-
-        /* when all were answered it is of the transaction's end */
-
-        if (op->answers == op->n) {
-            op->answers--;
+        if (run && ngx_cqrs_pg_run_by_rows(run)) {
+            (void) PQsetSingleRowMode(conn->db);
         }
 
-        PQclear(op->results[op->answers]);
-        op->results[op->answers] = result;
-        op->failed = 1;
-        return;
-    }
+        if (PQisBusy(conn->db) || run == NULL) {
+            return;
+        }
 
-    st = &op->statements[op->answers];
+        result = PQgetResult(conn->db);
 
-    if (op->evictions) {
-        op->evictions--;
-        PQclear(result);
+        if (result == NULL) {
+            if (PQstatus(conn->db) == CONNECTION_BAD) {
+                return;
+            }
 
-    } else if (op->answers < op->n && st->unprepared) {
-        st->unprepared = 0;
-        PQclear(result);
+            continue;
+        }
 
-    } else if (op->answers < op->n) {
-        PQclear(op->results[op->answers]);
-        op->results[op->answers] = result;
-        op->answers++;
+        if (ngx_cqrs_pg_run_answer(run, result) == NGX_DONE) {
+            ngx_queue_remove(&run->queue);
+            conn->nruns--;
 
-    } else {
-        PQclear(result);
+            conn->handlers->done(run);
+
+            ngx_cqrs_pg_conn_first_begins(conn);
+        }
     }
 }
 
 
 static void
-ngx_cqrs_pg_conn_done(ngx_cqrs_pg_conn_t *conn, ngx_cqrs_pg_op_t *op)
+ngx_cqrs_pg_conn_first_begins(ngx_cqrs_pg_conn_t *conn)
 {
-    ngx_uint_t                   i;
-    ngx_cqrs_pg_statement_t     *statement;
-    ngx_cqrs_pg_op_statement_t  *st;
+    ngx_cqrs_pg_run_t  *run;
 
-    for (i = 0; i < op->n; i++) {
-        st = &op->statements[i];
+    run = ngx_cqrs_pg_conn_first(conn);
 
-        if (!st->unprepared) {
-            continue;
-        }
-
-        statement = ngx_cqrs_pg_statement_find(&conn->statements, &st->sql,
-                                               st->hash);
-
-        if (statement && statement->number == st->number) {
-            ngx_cqrs_pg_statement_remove(&conn->statements, statement);
-        }
+    if (run) {
+        conn->since = ngx_current_msec;
+        conn->handlers->first(run);
     }
-
-    op->status = op->failed ? NGX_CQRS_PG_FAILED : NGX_CQRS_PG_OK;
-
-    ngx_queue_remove(&op->queue);
-    op->conn = NULL;
-
-    conn->handlers->done(op);
 }
 
 

@@ -4,8 +4,8 @@
  */
 
 /*
- * One connection to Postgres and what runs on it.  For ngx_cqrs_pg.c alone,
- * which owns the pool; everybody else includes ngx_cqrs_pg.h.
+ * One connection to Postgres and what runs on it, as the files of this adapter
+ * see it; everybody else includes ngx_cqrs_pg.h.
  */
 
 #ifndef NGX_CQRS_PG_CONN_H
@@ -19,21 +19,21 @@
 
 
 typedef struct ngx_cqrs_pg_conn_s  ngx_cqrs_pg_conn_t;
+typedef struct ngx_cqrs_pg_run_s   ngx_cqrs_pg_run_t;
 
 
 typedef enum {
     NGX_CQRS_PG_DOWN = 0,          /* no socket */
     NGX_CQRS_PG_CONNECTING,        /* PQconnectPoll() drives it */
     NGX_CQRS_PG_IDLE,              /* nothing runs */
-    NGX_CQRS_PG_BUSY,              /* conn->ops run, the first one answers */
+    NGX_CQRS_PG_BUSY,              /* conn->runs run, the first one answers */
     NGX_CQRS_PG_STATES
 } ngx_cqrs_pg_state_e;
 
 
 typedef enum {
-    NGX_CQRS_PG_OP_WAITING = 0,    /* in the pool's queue */
-    NGX_CQRS_PG_OP_RUNNING,        /* in op->conn->ops */
-    NGX_CQRS_PG_OP_ABANDONED,      /* the same, and nobody listens */
+    NGX_CQRS_PG_OP_WAITING = 0,    /* in one of the pool's queues */
+    NGX_CQRS_PG_OP_RUNNING,        /* op->run is one of a connection's */
     NGX_CQRS_PG_OP_DONE,           /* the handler is to be called */
     NGX_CQRS_PG_OP_CALLED          /* the handler runs */
 } ngx_cqrs_pg_op_state_e;
@@ -45,37 +45,36 @@ typedef struct {
     uint32_t                  hash;
     ngx_uint_t                nparams;
     const char              **params;
-
     ngx_uint_t                binary;
-
-    ngx_uint_t                number;    /* of its name; 0: it has none */
-    ngx_uint_t                unprepared;   /* until the server says so */
 } ngx_cqrs_pg_op_statement_t;
 
 
 /* One query.  Allocated with its SQL and parameters in one piece. */
 struct ngx_cqrs_pg_op_s {
-    ngx_queue_t               queue;
+    ngx_queue_t               queue;     /* unless it is RUNNING */
     ngx_cqrs_pg_op_state_e    state;
     ngx_cqrs_pg_t            *pg;
-    ngx_cqrs_pg_conn_t       *conn;      /* RUNNING or ABANDONED */
+    ngx_cqrs_pg_run_t        *run;       /* RUNNING */
     ngx_event_t               event;     /* time is up, or it is done */
 
     ngx_cqrs_pg_handler_pt    handler;
+    ngx_cqrs_pg_row_pt        row;
+    ngx_cqrs_pg_again_pt      again;
     void                     *data;
-    ngx_log_t                *log;
 
     ngx_cqrs_pg_op_statement_t  *statements;
     ngx_uint_t                n;
 
+    ngx_msec_t                deadline;  /* until when it may wait */
+    ngx_uint_t                number;    /* who came first has the smaller */
     ngx_uint_t                reruns;    /* its connection broke so often */
+    ngx_uint_t                repairs;   /* see ngx_cqrs_pg_run_s */
     ngx_uint_t                losses;    /* see ngx_cqrs_pg_conn_s */
-
-    ngx_uint_t                evictions; /* that are not answered */
-    ngx_uint_t                answers;   /* of statements, without an error */
-    ngx_uint_t                failed;
+    ngx_uint_t                rows;      /* given to the row handler */
+    ngx_uint_t                slow;      /* its SQL is known to run long */
 
     ngx_cqrs_pg_status_e      status;
+    ngx_uint_t                answers;   /* of statements, without an error */
     PGresult                **results;   /* of each statement; or NULL */
 };
 
@@ -86,11 +85,17 @@ typedef struct {
     /* Connected, or all that ran is done: it is IDLE and can be given more. */
     void                    (*idle)(ngx_cqrs_pg_conn_t *conn);
 
-    /* The server has answered; op->results are set and op is in no queue. */
-    void                    (*done)(ngx_cqrs_pg_op_t *op);
+    /* This one is next to answer; what it does from now is its own time. */
+    void                    (*first)(ngx_cqrs_pg_run_t *run);
 
     /*
-     * It is DOWN now, was in this state before, and what ran is in conn->ops
+     * The server has answered; the op, if there is one, has its results and
+     * its status.  The run is in no queue and the pool's to free.
+     */
+    void                    (*done)(ngx_cqrs_pg_run_t *run);
+
+    /*
+     * It is DOWN now, was in this state before, and what ran is in conn->runs
      * still.  Who calls ngx_cqrs_pg_conn_close() himself is not called.
      */
     void                    (*lost)(ngx_cqrs_pg_conn_t *conn,
@@ -118,8 +123,14 @@ struct ngx_cqrs_pg_conn_s {
     PGconn                             *db;
     ngx_cqrs_fd_t                      *fd;
     ngx_event_t                         timer;   /* CONNECTING */
-    ngx_queue_t                         ops;
+    ngx_event_t                         more;    /* posted: read or flush */
     ngx_cqrs_pg_statements_t            statements;
+
+    ngx_queue_t                         runs;    /* as they were sent */
+    ngx_uint_t                          nruns;
+    ngx_msec_t                          since;   /* the first one is first */
+    ngx_uint_t                          paused;  /* its rows are not wanted */
+    ngx_uint_t                          resumed; /* they are again */
 
     /*
      * How many connections the pool had lost when this one was begun.  A
@@ -136,11 +147,17 @@ void ngx_cqrs_pg_conn_init(ngx_cqrs_pg_conn_t *conn);
 /* DOWN -> CONNECTING, or lost() is called. */
 void ngx_cqrs_pg_conn_open(ngx_cqrs_pg_conn_t *conn);
 
-/* -> BUSY, or lost() is called with the op among conn->ops. */
-void ngx_cqrs_pg_conn_send(ngx_cqrs_pg_conn_t *conn, ngx_cqrs_pg_op_t *op);
+/* -> BUSY, or lost() is called with the run among conn->runs. */
+void ngx_cqrs_pg_conn_send(ngx_cqrs_pg_conn_t *conn, ngx_cqrs_pg_run_t *run);
 
-/* -> DOWN from any state.  What ran is in conn->ops still. */
+/* -> DOWN from any state.  What ran is in conn->runs still. */
 void ngx_cqrs_pg_conn_close(ngx_cqrs_pg_conn_t *conn);
+
+/* Nothing is read before this is called with 0. */
+void ngx_cqrs_pg_conn_pause(ngx_cqrs_pg_conn_t *conn, ngx_uint_t paused);
+
+/* The one that answers; NULL if nothing runs. */
+ngx_cqrs_pg_run_t *ngx_cqrs_pg_conn_first(ngx_cqrs_pg_conn_t *conn);
 
 
 #endif /* NGX_CQRS_PG_CONN_H */

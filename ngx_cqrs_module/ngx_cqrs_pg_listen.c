@@ -45,17 +45,21 @@ static ngx_int_t ngx_cqrs_pg_listener_statement(
     ngx_cqrs_pg_listener_t *listener, ngx_cycle_t *cycle);
 static void ngx_cqrs_pg_listener_open(ngx_event_t *ev);
 static void ngx_cqrs_pg_listener_idle(ngx_cqrs_pg_conn_t *conn);
-static void ngx_cqrs_pg_listener_done(ngx_cqrs_pg_op_t *op);
+static void ngx_cqrs_pg_listener_send(ngx_cqrs_pg_listener_t *listener);
+static void ngx_cqrs_pg_listener_first(ngx_cqrs_pg_run_t *run);
+static void ngx_cqrs_pg_listener_done(ngx_cqrs_pg_run_t *run);
 static void ngx_cqrs_pg_listener_lost(ngx_cqrs_pg_conn_t *conn,
     ngx_cqrs_pg_state_e was, ngx_str_t *reason);
 static void ngx_cqrs_pg_listener_notified(ngx_cqrs_pg_conn_t *conn,
     PGnotify *notify);
+static void ngx_cqrs_pg_listener_clear(ngx_cqrs_pg_listener_t *listener);
 static void ngx_cqrs_pg_listener_away(ngx_cqrs_pg_listener_t *listener,
     ngx_msec_t delay);
 
 
 static const ngx_cqrs_pg_conn_handlers_t  ngx_cqrs_pg_listener_handlers = {
     ngx_cqrs_pg_listener_idle,
+    ngx_cqrs_pg_listener_first,
     ngx_cqrs_pg_listener_done,
     ngx_cqrs_pg_listener_lost,
     ngx_cqrs_pg_listener_notified
@@ -105,9 +109,7 @@ ngx_cqrs_pg_unlisten(ngx_cqrs_pg_t *pg, ngx_cqrs_pg_listen_t *listen)
         ngx_queue_remove(&listener->queue);
 
         ngx_cqrs_pg_conn_close(&listener->conn);
-
-        PQclear(listener->result);
-        listener->result = NULL;
+        ngx_cqrs_pg_listener_clear(listener);
 
         if (listener->retry.timer_set) {
             ngx_del_timer(&listener->retry);
@@ -276,7 +278,7 @@ ngx_cqrs_pg_listener_idle(ngx_cqrs_pg_conn_t *conn)
     }
 
     if (!listener->ready) {
-        ngx_cqrs_pg_conn_send(conn, &listener->op);
+        ngx_cqrs_pg_listener_send(listener);
         return;
     }
 
@@ -291,13 +293,41 @@ ngx_cqrs_pg_listener_idle(ngx_cqrs_pg_conn_t *conn)
 
 
 static void
-ngx_cqrs_pg_listener_done(ngx_cqrs_pg_op_t *op)
+ngx_cqrs_pg_listener_send(ngx_cqrs_pg_listener_t *listener)
+{
+    ngx_cqrs_pg_run_t  *run;
+
+    run = ngx_cqrs_pg_run_create(&listener->op);
+
+    if (run == NULL) {
+        ngx_cqrs_pg_conn_close(&listener->conn);
+        ngx_cqrs_pg_listener_away(listener, NGX_CQRS_PG_LISTEN_REFUSED);
+        return;
+    }
+
+    ngx_cqrs_pg_conn_send(&listener->conn, run);
+}
+
+
+static void
+ngx_cqrs_pg_listener_first(ngx_cqrs_pg_run_t *run)
+{
+    /* void */
+}
+
+
+static void
+ngx_cqrs_pg_listener_done(ngx_cqrs_pg_run_t *run)
 {
     ngx_uint_t               level;
     const char              *state;
+    ngx_cqrs_pg_op_t        *op;
     ngx_cqrs_pg_listener_t  *listener;
 
+    op = run->op;
     listener = op->data;
+
+    ngx_cqrs_pg_run_destroy(run);
 
     if (op->status == NGX_CQRS_PG_OK) {
 
@@ -343,12 +373,7 @@ ngx_cqrs_pg_listener_lost(ngx_cqrs_pg_conn_t *conn, ngx_cqrs_pg_state_e was,
 
     listener = ngx_queue_data(conn, ngx_cqrs_pg_listener_t, conn);
 
-    if (!ngx_queue_empty(&conn->ops)) {
-        ngx_queue_remove(&listener->op.queue);
-    }
-
-    PQclear(listener->result);
-    listener->result = NULL;
+    ngx_cqrs_pg_listener_clear(listener);
 
     level = listener->backoff.failures ? NGX_LOG_INFO : NGX_LOG_WARN;
 
@@ -361,6 +386,27 @@ ngx_cqrs_pg_listener_lost(ngx_cqrs_pg_conn_t *conn, ngx_cqrs_pg_state_e was,
 
     ngx_cqrs_pg_listener_away(listener,
                               ngx_cqrs_backoff_next(&listener->backoff));
+}
+
+
+/* Of what ran, when the connection is closed. */
+
+static void
+ngx_cqrs_pg_listener_clear(ngx_cqrs_pg_listener_t *listener)
+{
+    ngx_cqrs_pg_run_t  *run;
+
+    run = ngx_cqrs_pg_conn_first(&listener->conn);
+
+    if (run) {
+        ngx_queue_remove(&run->queue);
+        listener->conn.nruns--;
+
+        ngx_cqrs_pg_run_destroy(run);
+    }
+
+    PQclear(listener->result);
+    listener->result = NULL;
 }
 
 

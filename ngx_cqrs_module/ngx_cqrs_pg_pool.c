@@ -4,25 +4,29 @@
  */
 
 /*
- * Which query runs where.
+ * When connections are opened, and what becomes of queries when they are gone.
  *
- * Connections are opened when queries wait, up to the limit, and the first one
- * at once.  After a failure attempts are spaced out; queries wait meanwhile,
- * so a restart of Postgres that is shorter than their timeout fails none.
+ * They are opened when queries wait or run behind others, up to the limit, and
+ * the first one at once.  After a failure attempts are spaced out; queries wait
+ * meanwhile, so a restart of Postgres that is shorter than their timeout fails
+ * none.
  */
 
 #include "ngx_cqrs_pg_pool.h"
 
 
-#define NGX_CQRS_PG_DEMAND  250            /* ms to an attempt, if some wait */
+#define NGX_CQRS_PG_DEMAND   250           /* ms to an attempt, if some wait */
+#define NGX_CQRS_PG_REPAIRS  2             /* see ngx_cqrs_pg_run_s */
 
 
 static void ngx_cqrs_pg_pool_drop(ngx_queue_t *ops);
-static void ngx_cqrs_pg_pool_dispatch(ngx_event_t *ev);
-static void ngx_cqrs_pg_pool_grow(ngx_cqrs_pg_t *pg);
+static void ngx_cqrs_pg_pool_take_runs(ngx_cqrs_pg_conn_t *conn,
+    ngx_uint_t lost);
+static ngx_uint_t ngx_cqrs_pg_pool_count(ngx_queue_t *list);
 static void ngx_cqrs_pg_pool_retry(ngx_event_t *ev);
 static void ngx_cqrs_pg_pool_on_idle(ngx_cqrs_pg_conn_t *conn);
-static void ngx_cqrs_pg_pool_on_done(ngx_cqrs_pg_op_t *op);
+static void ngx_cqrs_pg_pool_on_first(ngx_cqrs_pg_run_t *run);
+static void ngx_cqrs_pg_pool_on_done(ngx_cqrs_pg_run_t *run);
 static void ngx_cqrs_pg_pool_on_lost(ngx_cqrs_pg_conn_t *conn,
     ngx_cqrs_pg_state_e was, ngx_str_t *reason);
 static void ngx_cqrs_pg_pool_pause(ngx_cqrs_pg_t *pg);
@@ -30,6 +34,7 @@ static void ngx_cqrs_pg_pool_pause(ngx_cqrs_pg_t *pg);
 
 static const ngx_cqrs_pg_conn_handlers_t  ngx_cqrs_pg_pool_handlers = {
     ngx_cqrs_pg_pool_on_idle,
+    ngx_cqrs_pg_pool_on_first,
     ngx_cqrs_pg_pool_on_done,
     ngx_cqrs_pg_pool_on_lost,
     NULL
@@ -49,6 +54,7 @@ ngx_cqrs_pg_pool_start(ngx_cqrs_pg_t *pg, ngx_cycle_t *cycle)
     }
 
     ngx_queue_init(&pg->waiting);
+    ngx_queue_init(&pg->slow);
     ngx_queue_init(&pg->done);
     ngx_queue_init(&pg->listeners);
 
@@ -57,9 +63,14 @@ ngx_cqrs_pg_pool_start(ngx_cqrs_pg_t *pg, ngx_cycle_t *cycle)
     pg->retry.log = pg->log;
     pg->retry.cancelable = 1;
 
-    pg->work.handler = ngx_cqrs_pg_pool_dispatch;
+    pg->work.handler = ngx_cqrs_pg_dispatch;
     pg->work.data = pg;
     pg->work.log = pg->log;
+
+    pg->tick.handler = ngx_cqrs_pg_dispatch_tick;
+    pg->tick.data = pg;
+    pg->tick.log = pg->log;
+    pg->tick.cancelable = 1;
 
     pg->conns = ngx_pcalloc(cycle->pool,
                             pg->conf.pool * sizeof(ngx_cqrs_pg_conn_t));
@@ -88,18 +99,32 @@ ngx_cqrs_pg_pool_start(ngx_cqrs_pg_t *pg, ngx_cycle_t *cycle)
 void
 ngx_cqrs_pg_pool_stop(ngx_cqrs_pg_t *pg)
 {
-    ngx_uint_t  i;
+    ngx_uint_t           i;
+    ngx_cqrs_pg_run_t   *run;
+    ngx_cqrs_pg_conn_t  *conn;
 
     if (pg->conns == NULL) {
         return;
     }
 
     for (i = 0; i < pg->conf.pool; i++) {
-        ngx_cqrs_pg_conn_close(&pg->conns[i]);
-        ngx_cqrs_pg_pool_drop(&pg->conns[i].ops);
+        conn = &pg->conns[i];
+
+        ngx_cqrs_pg_conn_close(conn);
+
+        while ((run = ngx_cqrs_pg_conn_first(conn)) != NULL) {
+            ngx_queue_remove(&run->queue);
+
+            if (run->op) {
+                ngx_cqrs_pg_op_destroy(run->op);
+            }
+
+            ngx_cqrs_pg_run_destroy(run);
+        }
     }
 
     ngx_cqrs_pg_pool_drop(&pg->waiting);
+    ngx_cqrs_pg_pool_drop(&pg->slow);
     ngx_cqrs_pg_pool_drop(&pg->done);
 
     if (pg->retry.timer_set) {
@@ -109,20 +134,10 @@ ngx_cqrs_pg_pool_stop(ngx_cqrs_pg_t *pg)
     if (pg->work.posted) {
         ngx_delete_posted_event(&pg->work);
     }
-}
 
-
-void
-ngx_cqrs_pg_pool_demand(ngx_cqrs_pg_t *pg)
-{
-    if (pg->retry.timer_set
-        && (ngx_msec_int_t) (pg->retry.timer.key - ngx_current_msec)
-           > NGX_CQRS_PG_DEMAND)
-    {
-        ngx_add_timer(&pg->retry, NGX_CQRS_PG_DEMAND);
+    if (pg->tick.timer_set) {
+        ngx_del_timer(&pg->tick);
     }
-
-    ngx_cqrs_pg_pool_grow(pg);
 }
 
 
@@ -130,29 +145,6 @@ void
 ngx_cqrs_pg_pool_wake(ngx_cqrs_pg_t *pg)
 {
     ngx_post_event(&pg->work, &ngx_posted_events);
-}
-
-
-ngx_cqrs_pg_conn_t *
-ngx_cqrs_pg_pool_idle(ngx_cqrs_pg_t *pg, ngx_cqrs_pg_op_t *op)
-{
-    ngx_queue_t         *q, *list;
-    ngx_cqrs_pg_conn_t  *conn;
-
-    list = &pg->lists[NGX_CQRS_PG_IDLE];
-
-    for (q = ngx_queue_head(list);
-         q != ngx_queue_sentinel(list);
-         q = ngx_queue_next(q))
-    {
-        conn = ngx_queue_data(q, ngx_cqrs_pg_conn_t, queue);
-
-        if (conn->losses >= op->losses) {
-            return conn;
-        }
-    }
-
-    return NULL;
 }
 
 
@@ -164,17 +156,73 @@ ngx_cqrs_pg_pool_connected(ngx_cqrs_pg_t *pg)
 }
 
 
-/* What ran on a connection that is gone, the first one foremost. */
-
 void
-ngx_cqrs_pg_pool_take_ops(ngx_cqrs_pg_conn_t *conn)
+ngx_cqrs_pg_pool_close(ngx_cqrs_pg_conn_t *conn, const char *why)
 {
-    ngx_queue_t  *q;
+    ngx_cqrs_pg_t  *pg;
 
-    while (!ngx_queue_empty(&conn->ops)) {
-        q = ngx_queue_last(&conn->ops);
+    pg = conn->pg;
+
+    ngx_log_error(NGX_LOG_INFO, pg->log, 0,
+                  "postgres \"%V\": query cancelled, %s", &pg->conf.label,
+                  why);
+
+    ngx_cqrs_pg_conn_close(conn);
+    ngx_cqrs_pg_pool_take_runs(conn, 0);
+
+    ngx_cqrs_pg_pool_wake(pg);
+}
+
+
+/*
+ * What ran on a connection that is gone; the oldest comes to wait foremost.
+ * If it was lost, the one that answered may be the cause.  The others have not
+ * begun, and wait for no longer than they would have.
+ */
+
+static void
+ngx_cqrs_pg_pool_take_runs(ngx_cqrs_pg_conn_t *conn, ngx_uint_t lost)
+{
+    ngx_queue_t        *q;
+    ngx_cqrs_pg_t      *pg;
+    ngx_cqrs_pg_op_t   *op;
+    ngx_cqrs_pg_run_t  *run, *first;
+
+    pg = conn->pg;
+    first = ngx_cqrs_pg_conn_first(conn);
+
+    if (first) {
+        ngx_cqrs_pg_dispatch_ended(first);
+    }
+
+    while (!ngx_queue_empty(&conn->runs)) {
+        q = ngx_queue_last(&conn->runs);
+        run = ngx_queue_data(q, ngx_cqrs_pg_run_t, queue);
+        op = run->op;
+
         ngx_queue_remove(q);
-        ngx_cqrs_pg_op_rerun(ngx_queue_data(q, ngx_cqrs_pg_op_t, queue));
+        conn->nruns--;
+
+        if (run != first) {
+            pg->nruns--;
+        }
+
+        if (op) {
+            op->run = NULL;
+
+            if (lost) {
+                op->losses = pg->losses;
+            }
+
+            if (lost && run == first) {
+                ngx_cqrs_pg_op_lost(op);
+
+            } else {
+                ngx_cqrs_pg_op_rerun(op);
+            }
+        }
+
+        ngx_cqrs_pg_run_destroy(run);
     }
 }
 
@@ -195,70 +243,40 @@ ngx_cqrs_pg_pool_drop(ngx_queue_t *ops)
 
 
 /*
- * Queries are given to connections in one place, from the event loop, so that
- * a connection that breaks while it is given one disturbs nobody.
+ * One connection for each query, if the pool is large enough, and one in any
+ * case; but not more at once than wait or run behind others.
  */
 
-static void
-ngx_cqrs_pg_pool_dispatch(ngx_event_t *ev)
-{
-    ngx_queue_t         *q, *next;
-    ngx_cqrs_pg_t       *pg;
-    ngx_cqrs_pg_op_t    *op;
-    ngx_cqrs_pg_conn_t  *conn;
-
-    pg = ev->data;
-
-    for (q = ngx_queue_head(&pg->waiting);
-         q != ngx_queue_sentinel(&pg->waiting);
-         q = next)
-    {
-        if (ngx_queue_empty(&pg->lists[NGX_CQRS_PG_IDLE])) {
-            break;
-        }
-
-        next = ngx_queue_next(q);
-
-        op = ngx_queue_data(q, ngx_cqrs_pg_op_t, queue);
-
-        conn = ngx_cqrs_pg_pool_idle(pg, op);
-
-        if (conn) {
-            ngx_cqrs_pg_op_unwait(op);
-            ngx_cqrs_pg_op_run(op, conn);
-        }
-    }
-
-    ngx_cqrs_pg_pool_grow(pg);
-}
-
-
-/* One connection on the way for each query that waits, and one in any case. */
-
-static void
+void
 ngx_cqrs_pg_pool_grow(ngx_cqrs_pg_t *pg)
 {
-    ngx_uint_t           coming;
-    ngx_queue_t         *q, *list;
+    ngx_uint_t           coming, there;
+    ngx_queue_t         *q;
     ngx_cqrs_pg_conn_t  *conn;
 
-    list = &pg->lists[NGX_CQRS_PG_CONNECTING];
-    coming = 0;
-
-    for (q = ngx_queue_head(list);
-         q != ngx_queue_sentinel(list);
-         q = ngx_queue_next(q))
+    if (pg->nwaiting && pg->retry.timer_set
+        && (ngx_msec_int_t) (pg->retry.timer.key - ngx_current_msec)
+           > NGX_CQRS_PG_DEMAND)
     {
-        coming++;
+        ngx_add_timer(&pg->retry, NGX_CQRS_PG_DEMAND);
     }
+
+    if (pg->retry.timer_set
+        || ngx_queue_empty(&pg->lists[NGX_CQRS_PG_DOWN]))
+    {
+        return;
+    }
+
+    coming = ngx_cqrs_pg_pool_count(&pg->lists[NGX_CQRS_PG_CONNECTING]);
+    there = ngx_cqrs_pg_pool_count(&pg->lists[NGX_CQRS_PG_IDLE])
+            + ngx_cqrs_pg_pool_count(&pg->lists[NGX_CQRS_PG_BUSY]);
 
     while (!pg->retry.timer_set
            && !ngx_queue_empty(&pg->lists[NGX_CQRS_PG_DOWN]))
     {
         if (coming >= pg->nwaiting
-            && (coming > 0
-                || ngx_exiting
-                || ngx_cqrs_pg_pool_connected(pg)))
+            && coming + there >= pg->nwaiting + pg->nruns
+            && (coming || there || ngx_exiting))
         {
             break;
         }
@@ -271,6 +289,25 @@ ngx_cqrs_pg_pool_grow(ngx_cqrs_pg_t *pg)
         conn->losses = pg->losses;
         ngx_cqrs_pg_conn_open(conn);
     }
+}
+
+
+static ngx_uint_t
+ngx_cqrs_pg_pool_count(ngx_queue_t *list)
+{
+    ngx_uint_t    n;
+    ngx_queue_t  *q;
+
+    n = 0;
+
+    for (q = ngx_queue_head(list);
+         q != ngx_queue_sentinel(list);
+         q = ngx_queue_next(q))
+    {
+        n++;
+    }
+
+    return n;
 }
 
 
@@ -293,7 +330,7 @@ ngx_cqrs_pg_pool_on_idle(ngx_cqrs_pg_conn_t *conn)
                       "postgres \"%V\": connected again", &pg->conf.label);
     }
 
-    if (pg->nwaiting) {
+    if (pg->nwaiting || pg->nruns) {
         ngx_cqrs_pg_pool_wake(pg);
 
     } else if (ngx_exiting) {
@@ -303,20 +340,51 @@ ngx_cqrs_pg_pool_on_idle(ngx_cqrs_pg_conn_t *conn)
 
 
 static void
-ngx_cqrs_pg_pool_on_done(ngx_cqrs_pg_op_t *op)
+ngx_cqrs_pg_pool_on_first(ngx_cqrs_pg_run_t *run)
 {
+    ngx_cqrs_pg_op_t  *op;
+
+    op = run->op;
+
+    if (op) {
+        ngx_del_timer(&op->event);
+        ngx_add_timer(&op->event, op->pg->conf.query_timeout);
+    }
+}
+
+
+static void
+ngx_cqrs_pg_pool_on_done(ngx_cqrs_pg_run_t *run)
+{
+    ngx_cqrs_pg_t     *pg;
+    ngx_cqrs_pg_op_t  *op;
+
+    pg = run->conn->pg;
+    op = run->op;
+
     /* only an answer proves that the server is well */
 
-    ngx_cqrs_backoff_reset(&op->pg->backoff);
+    ngx_cqrs_backoff_reset(&pg->backoff);
 
-    ngx_del_timer(&op->event);
+    ngx_cqrs_pg_dispatch_ended(run);
 
-    if (op->state == NGX_CQRS_PG_OP_ABANDONED) {
-        ngx_cqrs_pg_op_destroy(op);
-        return;
+    if (op) {
+        op->run = NULL;
+
+        if (run->repair && op->repairs < NGX_CQRS_PG_REPAIRS) {
+            op->repairs++;
+            ngx_cqrs_pg_op_rerun(op);
+
+        } else {
+            ngx_cqrs_pg_op_finish(op, op->status);
+        }
     }
 
-    ngx_cqrs_pg_op_finish(op, op->status);
+    ngx_cqrs_pg_run_destroy(run);
+
+    if (pg->nwaiting) {
+        ngx_cqrs_pg_pool_wake(pg);
+    }
 }
 
 
@@ -361,7 +429,7 @@ ngx_cqrs_pg_pool_on_lost(ngx_cqrs_pg_conn_t *conn, ngx_cqrs_pg_state_e was,
         }
     }
 
-    ngx_cqrs_pg_pool_take_ops(conn);
+    ngx_cqrs_pg_pool_take_runs(conn, 1);
 
     ngx_cqrs_pg_pool_wake(pg);
 }

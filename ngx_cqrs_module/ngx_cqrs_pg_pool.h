@@ -13,7 +13,8 @@
 
 
 #include "ngx_cqrs_backoff.h"
-#include "ngx_cqrs_pg_conn.h"
+#include "ngx_cqrs_pg_pace.h"
+#include "ngx_cqrs_pg_run.h"
 
 
 struct ngx_cqrs_pg_s {
@@ -24,14 +25,23 @@ struct ngx_cqrs_pg_s {
     ngx_cqrs_pg_conn_t  *conns;
     ngx_queue_t          lists[NGX_CQRS_PG_STATES];    /* of conns */
 
-    ngx_queue_t          waiting;          /* of ops */
+    ngx_queue_t          waiting;          /* of ops, as they came */
+    ngx_queue_t          slow;             /* the same, of SQL that runs long */
     ngx_queue_t          done;             /* of ops */
-    ngx_uint_t           nwaiting;
+    ngx_uint_t           nwaiting;         /* in both */
+    ngx_uint_t           nruns;            /* of all connections */
+
+    ngx_uint_t           last;             /* number of an op */
+    ngx_uint_t           admitted;         /* up to this one they may wait */
+    ngx_msec_t           quick;            /* when a quick one came last */
+    ngx_cqrs_pg_pace_t   pace;
+    ngx_cqrs_pg_conn_t  *reserved;         /* for a slow one; or NULL */
 
     ngx_uint_t           losses;           /* connections that broke */
     ngx_cqrs_backoff_t   backoff;
     ngx_event_t          retry;            /* set: no attempt before it */
     ngx_event_t          work;             /* posted: dispatch is due */
+    ngx_event_t          tick;             /* set while something runs */
 
     ngx_queue_t          listeners;        /* see ngx_cqrs_pg_listen.h */
 };
@@ -40,21 +50,25 @@ struct ngx_cqrs_pg_s {
 ngx_int_t ngx_cqrs_pg_pool_start(ngx_cqrs_pg_t *pg, ngx_cycle_t *cycle);
 void ngx_cqrs_pg_pool_stop(ngx_cqrs_pg_t *pg);
 
-/* A query waits now. */
-void ngx_cqrs_pg_pool_demand(ngx_cqrs_pg_t *pg);
-
-/* A connection may be free, or gone: look at the queue soon. */
+/* A connection may be free, or gone: look at the queues soon. */
 void ngx_cqrs_pg_pool_wake(ngx_cqrs_pg_t *pg);
 
-/* A free connection that this query may run on; NULL if there is none. */
-ngx_cqrs_pg_conn_t *ngx_cqrs_pg_pool_idle(ngx_cqrs_pg_t *pg,
-    ngx_cqrs_pg_op_t *op);
+/* Opens connections for those that wait or run behind others. */
+void ngx_cqrs_pg_pool_grow(ngx_cqrs_pg_t *pg);
 
 /* Is there any connection? */
 ngx_uint_t ngx_cqrs_pg_pool_connected(ngx_cqrs_pg_t *pg);
 
-/* What ran on a connection that is gone is to run again. */
-void ngx_cqrs_pg_pool_take_ops(ngx_cqrs_pg_conn_t *conn);
+/* Ends what runs there by its connection; what is waited for runs again. */
+void ngx_cqrs_pg_pool_close(ngx_cqrs_pg_conn_t *conn, const char *why);
+
+
+/* Handlers of pg->work and pg->tick. */
+void ngx_cqrs_pg_dispatch(ngx_event_t *ev);
+void ngx_cqrs_pg_dispatch_tick(ngx_event_t *ev);
+
+/* The first one of a connection is done, or gone with it. */
+void ngx_cqrs_pg_dispatch_ended(ngx_cqrs_pg_run_t *run);
 
 
 /* The steps of a query; before each but the second it is in no queue. */
@@ -62,6 +76,8 @@ void ngx_cqrs_pg_op_wait(ngx_cqrs_pg_op_t *op);
 void ngx_cqrs_pg_op_unwait(ngx_cqrs_pg_op_t *op);
 void ngx_cqrs_pg_op_run(ngx_cqrs_pg_op_t *op, ngx_cqrs_pg_conn_t *conn);
 void ngx_cqrs_pg_op_rerun(ngx_cqrs_pg_op_t *op);
+void ngx_cqrs_pg_op_lost(ngx_cqrs_pg_op_t *op);
+void ngx_cqrs_pg_op_repair(ngx_cqrs_pg_op_t *op);
 void ngx_cqrs_pg_op_finish(ngx_cqrs_pg_op_t *op, ngx_cqrs_pg_status_e status);
 void ngx_cqrs_pg_op_destroy(ngx_cqrs_pg_op_t *op);
 

@@ -7,7 +7,8 @@
  * The statements that one connection has prepared, by the text of their SQL.
  *
  * Their number is limited: the one that was used longest ago makes room, and
- * the caller deallocates it in the server.  Their length the caller limits.
+ * the caller deallocates it in the server: he asks for what was evicted.  Their
+ * length the caller limits.
  */
 
 #ifndef NGX_CQRS_PG_STATEMENT_H
@@ -32,6 +33,7 @@ typedef struct {
     ngx_rbtree_t        tree;
     ngx_rbtree_node_t   sentinel;
     ngx_queue_t         used;      /* most recently used first */
+    ngx_queue_t         evicted;   /* in the server still */
     ngx_uint_t          count;
     ngx_uint_t          last;      /* a number is given once */
 } ngx_cqrs_pg_statements_t;
@@ -47,16 +49,23 @@ ngx_cqrs_pg_statement_t *ngx_cqrs_pg_statement_find(
     ngx_cqrs_pg_statements_t *statements, ngx_str_t *sql, uint32_t hash);
 
 /*
- * Adds one, with a copy of the SQL.  *evicted is the number of the one that
- * had to go, or 0.  Returns NULL when memory is short.
+ * Adds one, with a copy of the SQL; another may be evicted for it.  Returns
+ * NULL when memory is short.
  */
 ngx_cqrs_pg_statement_t *ngx_cqrs_pg_statement_add(
     ngx_cqrs_pg_statements_t *statements, ngx_str_t *sql, uint32_t hash,
-    ngx_uint_t *evicted, ngx_log_t *log);
+    ngx_log_t *log);
+
+/* The number of one that is to be deallocated, and is forgotten; or 0. */
+ngx_uint_t ngx_cqrs_pg_statement_evicted(ngx_cqrs_pg_statements_t *statements);
+
+/* It is of no use any more. */
+void ngx_cqrs_pg_statement_evict(ngx_cqrs_pg_statements_t *statements,
+    ngx_uint_t number);
 
 /* The server does not have it. */
-void ngx_cqrs_pg_statement_remove(ngx_cqrs_pg_statements_t *statements,
-    ngx_cqrs_pg_statement_t *statement);
+void ngx_cqrs_pg_statement_forget(ngx_cqrs_pg_statements_t *statements,
+    ngx_uint_t number);
 
 
 #endif /* NGX_CQRS_PG_STATEMENT_H */

@@ -206,6 +206,8 @@ ngx_http_cqrs_query_run(ngx_http_cqrs_query_ctx_t *ctx)
 
     ngx_http_cqrs_query_step(ctx, NGX_HTTP_CQRS_QUERY_PLAN);
 
+    ngx_memzero(&query, sizeof(ngx_cqrs_pg_query_t));
+
     query.statements = ctx->statements;
     query.n = ctx->n;
     query.handler = ngx_http_cqrs_query_done;
