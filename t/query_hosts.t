@@ -5,10 +5,12 @@ use warnings;
 
 use Test::More;
 
+use Cqrs::Account;
 use Cqrs::Http;
 use Cqrs::Nginx;
 use Cqrs::Query;
 use Cqrs::Services;
+use Cqrs::Wait qw(wait_until);
 
 my $services = Cqrs::Services->private(only => ['postgres']);
 my $database = Cqrs::Query->database($services);
@@ -40,8 +42,9 @@ my %conninfo = (
     options   => "host=127.0.0.1 port=$port $rest options='-c work_mem=9MB'",
     override  => "host=127.0.0.1 port=$port $rest"
         . " options='-c default_transaction_read_only=off'",
-    tls       => "host=127.0.0.1 port=$port sslmode=require $rest",
-    verified  => "host=localhost port=$port sslmode=verify-full sslrootcert=$copy $rest",
+    tls       => "host=127.0.0.1 port=$port sslmode=require application_name=tls $rest",
+    verified  => "host=localhost port=$port sslmode=verify-full sslrootcert=$copy"
+        . " application_name=tls $rest",
     mistaken  => "host=127.0.0.1 port=$port sslmode=verify-full sslrootcert=$copy $rest",
 );
 
@@ -68,11 +71,71 @@ is($database->value(<<'SQL', Cqrs::Query::USER), 2, 'two connections are encrypt
 select count(*) from pg_stat_ssl s join pg_stat_activity a using (pid)
  where s.ssl and a.usename = ? and a.datname = current_database()
    and a.client_addr is not null and s.version is not null
-   and a.query like '%large%'
+   and a.application_name = 'tls' and a.query not like 'listen%'
 SQL
 
 is($http->get('/mistaken/items')->{status}, 503, 'a certificate for another name is refused');
 like($nginx->log, qr/connecting failed: .*certificate/, 'and the log says so');
 
 $nginx->stop;
+
+# A primary and a standby that follows it.
+subtest 'replicas' => sub {
+    my $standby = Cqrs::Nginx::free_port();
+    my $dir = Cqrs::Account::dir();
+    my ($bin) = glob '/usr/lib/postgresql/*/bin';
+
+    Cqrs::Account::run("$bin/pg_basebackup", '-h', '127.0.0.1', '-p', $port, '-U', 'cqrs',
+        '-D', "$dir/data", '-R', '-c', 'fast', '--no-sync');
+    my @server = ("$bin/postgres", '-D', "$dir/data", '-p', $standby, '-k', '');
+    my $pid = Cqrs::Account::start("$dir/log", @server);
+
+    my $both = "host=127.0.0.1,127.0.0.1 port=$port,$standby $rest";
+    my $replicas = Cqrs::Nginx->new(http => <<"CONFIG");
+location /primary/ {
+    cqrs_postgres "$both target_session_attrs=primary" pool=1;
+    cqrs_query schema=api;
+}
+location /replica/ {
+    cqrs_postgres "$both target_session_attrs=prefer-standby" pool=1;
+    cqrs_query schema=api;
+}
+CONFIG
+    my $there = sub {
+        my $answer = eval { $http->get("/$_[0]/where") } or return '';
+        return $answer->{body};
+    };
+
+    $database->dbh->do(<<'SQL');
+create function api.is_standby() returns boolean
+    language sql volatile as 'select pg_catalog.pg_is_in_recovery()';
+create view api.where as select api.is_standby() as standby;
+SQL
+    $database->dbh->do('grant select on api.where to ' . Cqrs::Query::USER);
+    my $lsn = $database->value('select pg_current_wal_lsn()');
+    wait_until {
+        $database->value('select count(*) from pg_stat_replication where replay_lsn >= ?', $lsn)
+    } 20, 'the standby to follow';
+
+    $replicas->start;
+    $http = Cqrs::Http->new($replicas->port);
+    is($there->('primary'), '[{"standby":false}]', 'are not asked where a primary is wanted');
+    is($there->('replica'), '[{"standby":true}]', 'are asked where a standby is preferred');
+
+    Cqrs::Account::stop($pid);
+    wait_until { $there->('replica') eq '[{"standby":false}]' } 10, 'the primary to be asked';
+    pass('or the primary when there is none');
+
+    $pid = Cqrs::Account::start("$dir/log", @server);
+    $services->stop('postgres');
+    wait_until { $there->('replica') eq '[{"standby":true}]' } 20, 'the standby to be asked';
+    pass('and the standby when there is no primary');
+    Cqrs::Account::run("$bin/pg_ctl", '-D', "$dir/data", '-w', 'promote');
+    wait_until { $there->('primary') eq '[{"standby":false}]' } 20, 'the new primary to be asked';
+    pass('which answers everything once it is the primary');
+
+    $replicas->stop;
+    Cqrs::Account::stop($pid);
+};
+
 done_testing;

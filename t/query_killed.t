@@ -82,6 +82,30 @@ subtest 'all connections, over and over' => sub {
     is($failed, 0, 'cost no request its answer');
 };
 
+subtest 'connections that several queries share' => sub {
+    my @clients = map { Cqrs::Http->new($nginx->port) } 1 .. 40;
+    my $wrong = 0;
+    for (1 .. 20) {
+        $_->send_request('GET', '/api/cheap?id=eq.1&select=id') for @clients;
+        terminate($_) for backends();
+        $wrong += grep { $_->read_answer->{body} ne '[{"id":1}]' } @clients;
+    }
+    is($wrong, 0, 'cost none of them its answer, whichever ran');
+};
+
+subtest 'a slow query with others behind it' => sub {
+    my @clients = map { Cqrs::Http->new($nginx->port) } 1 .. 20;
+    $_->send_request('GET', '/api/cheap?id=eq.1&select=id') for @clients;
+    $_->read_answer for @clients;              # what was killed before is noticed now
+
+    $http->send_request('GET', '/api/brief?select=killed:slept');
+    $_->send_request('GET', '/api/cheap?id=eq.1&select=id') for @clients;
+    my ($first) = running();
+    terminate($first);
+    is($http->read_answer->{body}, '[{"killed":true}]', 'is answered');
+    is(scalar(grep { $_->read_answer->{body} eq '[{"id":1}]' } @clients), 20, 'and so are they');
+};
+
 $nginx->stop;
 done_testing;
 

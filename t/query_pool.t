@@ -186,6 +186,7 @@ sub backends {
 
     return @{ $database->dbh->selectcol_arrayref(<<'SQL', undef, $pool) };
 select pid from pg_stat_activity
- where datname = current_database() and application_name = ? order by pid
+ where datname = current_database() and application_name = ?
+   and query not like 'listen%' order by pid
 SQL
 }
