@@ -169,6 +169,13 @@ ngx_cqrs_pg_resume(ngx_cqrs_pg_op_t *op)
 }
 
 
+ngx_uint_t
+ngx_cqrs_pg_sessions(ngx_cqrs_pg_t *pg)
+{
+    return pg->conf.prepare;
+}
+
+
 ngx_str_t *
 ngx_cqrs_pg_label(ngx_cqrs_pg_t *pg)
 {

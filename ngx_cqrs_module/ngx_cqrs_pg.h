@@ -127,6 +127,9 @@ void ngx_cqrs_pg_pause(ngx_cqrs_pg_op_t *op);
 /* Rows come from the event loop, not before this returns. */
 void ngx_cqrs_pg_resume(ngx_cqrs_pg_op_t *op);
 
+/* Is a session ours alone, so that it may listen?  Not with prepare=off. */
+ngx_uint_t ngx_cqrs_pg_sessions(ngx_cqrs_pg_t *pg);
+
 /* "database at host:port", for logs. */
 ngx_str_t *ngx_cqrs_pg_label(ngx_cqrs_pg_t *pg);
 

@@ -301,7 +301,8 @@ ngx_cqrs_pg_listener_send(ngx_cqrs_pg_listener_t *listener)
 
     if (run == NULL) {
         ngx_cqrs_pg_conn_close(&listener->conn);
-        ngx_cqrs_pg_listener_away(listener, NGX_CQRS_PG_LISTEN_REFUSED);
+        ngx_cqrs_pg_listener_away(listener,
+                              ngx_cqrs_backoff_next(&listener->backoff));
         return;
     }
 

@@ -87,7 +87,10 @@ ngx_http_cqrs_query_catalog(ngx_conf_t *cf,
     what.pg = conf->postgres;
     what.schemas = conf->schemas;
     what.extra = conf->extra;
-    what.channel = conf->channel;
+
+    if (ngx_cqrs_pg_sessions(conf->postgres)) {
+        what.channel = conf->channel;
+    }
 
     qmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_cqrs_query_module);
 
