@@ -10,11 +10,10 @@ use v5.36;
 use FindBin ();
 use Time::HiRes qw(sleep time);
 
-use Cqrs::Wait;
-
 use Cqrs::Paths;
 
 use Bench::Bank;
+use Bench::Pgbench;
 use Bench::Proc;
 use Bench::Program;
 
@@ -110,30 +109,14 @@ sub _libpq($self, $window) {
 sub _pgbench($self) {
     my $database = $self->{floor}->database;
     my $epoch    = $database->value("select cqrs.claim_partition(0, 'pgbench')");
-    my ($binary) = reverse sort glob '/usr/lib/postgresql/*/bin/pgbench';
 
-    my $meter = Bench::Proc::meter(client => $$, $self->{stand}->pids('postgres'));
-    my $start = time;
+    my $done = Bench::Pgbench->once($database, [
+        qw(-c 1), -t => $self->{commands} / $BATCH, -D => "epoch=$epoch",
+        -D => "batch=$BATCH", -D => "accounts=$Bench::Bank::ACCOUNTS",
+        -f => "$FindBin::Bin/deposits.sql",
+    ], $self->{stand}->pids('postgres'));
 
-    open my $out, '-|', $binary, qw(-n -M prepared -c 1), -t => $self->{commands} / $BATCH,
-        -D => "epoch=$epoch", -D => "batch=$BATCH", -D => "accounts=$Bench::Bank::ACCOUNTS",
-        -f => "$FindBin::Bin/deposits.sql", $database->conninfo
-        or die "pgbench: $!\n";
-    my $said = do { local $/; <$out> };
-    close $out or die "pgbench failed: $said\n";
-    my $seconds = time - $start;
-
-    # its backend's CPU time must have become that of the parent
-
-    Cqrs::Wait::wait_until(sub {
-        !$database->value(q{select count(*) from pg_stat_activity where application_name = 'pgbench'});
-    }, 10, 'the backend of pgbench to end');
-
-    return {
-        count   => $self->{commands},
-        seconds => $seconds,
-        cpu_of  => $meter->(),
-    };
+    return { %$done, count => $self->{commands} };
 }
 
 

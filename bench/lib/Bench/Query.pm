@@ -5,6 +5,10 @@ package Bench::Query;
 use v5.36;
 
 use Cqrs::Paths qw(root);
+use JSON ();
+
+use Bench::Node;
+use Bench::Pgbench;
 use Bench::Program;
 
 my $POOL = 4;
@@ -31,7 +35,11 @@ sub new($class, $stand) {
         }
 CONFIG
 
-    return bless { stand => $stand, database => $database, nginx => $nginx }, $class;
+    my $node = Bench::Node->start('query', JSON::encode_json(_connection($database)), $POOL);
+
+    return bless {
+        stand => $stand, database => $database, nginx => $nginx, node => $node,
+    }, $class;
 }
 
 
@@ -47,13 +55,15 @@ sub groups($self) {
             "libpq x$POOL"               => sub { $self->_libpq($ROW, 'account-%ld', $KEYS, $POOL, 1) },
             "libpq x$POOL, json_agg"     => sub { $self->_libpq(_json($ROW), 'account-%ld', $KEYS, $POOL, 1) },
             "libpq x$POOL, pipeline 16"  => sub { $self->_libpq($ROW, 'account-%ld', $KEYS, $POOL, 16) },
+            "pgbench x$POOL"             => sub { $self->_pgbench(_script($ROW, q{'account-' || :key}), $KEYS) },
+            'fastify and pg'             => sub { $self->_node('/row/account-%ld', $KEYS) },
             'nginx return 200'           => sub { $self->_http('/return', 1, 64) },
         },
         rows     => [],
     };
 
-    for my $floor ("libpq x$POOL", "libpq x$POOL, json_agg", "libpq x$POOL, pipeline 16",
-                   'nginx return 200')
+    for my $floor ("pgbench x$POOL", 'fastify and pg', "libpq x$POOL",
+                   "libpq x$POOL, json_agg", "libpq x$POOL, pipeline 16", 'nginx return 200')
     {
         push @{ $many->{rows} },
             { what => 'one row by key, requests/s', of => 'rate', better => 'more',
@@ -82,14 +92,19 @@ sub groups($self) {
         variants => {
             module                   => sub { $self->_http($page, $KEYS / 100, 64) },
             "libpq x$POOL, json_agg" => sub { $self->_libpq(_json($PAGE), '%ld', $KEYS / 100, $POOL, 1) },
+            "pgbench x$POOL, json_agg" => sub { $self->_pgbench(_script(_json($PAGE), ':key'), $KEYS / 100) },
+            'fastify and pg'         => sub { $self->_node('/page/%ld', $KEYS / 100) },
         },
-        rows     => [
-            { what => 'page of 100 rows, requests/s', of => 'rate', better => 'more',
-              ours => 'module', floor => "libpq x$POOL, json_agg" },
-            { what => 'page of 100 rows, CPU us', of => 'cpu_us', better => 'less',
-              ours => 'module', floor => "libpq x$POOL, json_agg" },
-        ],
+        rows     => [],
     };
+
+    for my $floor ("pgbench x$POOL, json_agg", 'fastify and pg', "libpq x$POOL, json_agg") {
+        push @{ $pages->{rows} },
+            { what => 'page of 100 rows, requests/s', of => 'rate', better => 'more',
+              ours => 'module', floor => $floor },
+            { what => 'page of 100 rows, CPU us', of => 'cpu_us', better => 'less',
+              ours => 'module', floor => $floor };
+    }
 
     return $many, $alone, $pages;
 }
@@ -108,6 +123,44 @@ sub _http($self, $path, $keys, $connections) {
 }
 
 
+sub _node($self, $path, $keys) {
+    return Bench::Program->once('http_load', [
+        -p => $self->{node}->port, -c => 64, -r => $keys, -u => $path,
+        -t => $self->{stand}->seconds,
+    ], $self->{stand}->patience, node => $self->{node}->pid, $self->{stand}->pids('postgres'));
+}
+
+
+# pgbench's own script: a key in turn is a random one there.
+sub _script($sql, $key) {
+    $sql =~ s/\$1/$key/ or die "no key in: $sql\n";
+
+    return "\\set key random(1, :keys)\n$sql;\n";
+}
+
+
+sub _pgbench($self, $script, $keys) {
+    my $file = Cqrs::Paths::build() . '/bench/query.sql';
+
+    open my $to, '>', $file or die "$file: $!\n";
+    print {$to} $script;
+    close $to or die "$file: $!\n";
+
+    return Bench::Pgbench->once($self->{database}, [
+        -c => $POOL, -j => 1, -T => $self->{stand}->seconds, -D => "keys=$keys", -f => $file,
+    ], $self->{stand}->pids('postgres'));
+}
+
+
+sub _connection($database) {
+    my %of = $database->conninfo =~ /(\w+)='?([^'\s]*)'?/g;
+
+    return {
+        host => $of{host}, port => $of{port} + 0, user => $of{user}, database => $of{dbname},
+    };
+}
+
+
 sub _libpq($self, $sql, $key, $keys, $connections, $window) {
     return Bench::Program->once('pg_floor', [
         -d => $self->{database}->conninfo, -q => $sql, -k => $key, -r => $keys,
@@ -118,6 +171,7 @@ sub _libpq($self, $sql, $key, $keys, $connections, $window) {
 
 sub stop($self) {
     $self->{nginx}->stop;
+    $self->{node}->stop;
 
     return;
 }
