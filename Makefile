@@ -136,7 +136,7 @@ $(BUILD)/t/%: t/unit/%.c $(BUILD)/libcqrs.a Makefile
 	@mkdir -p $(@D)
 	@echo "compiling $<"
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -o $@ $< $(LDFLAGS) \
-	    $(BUILD)/libcqrs.a $(LIBS) -lcmocka
+	    $(BUILD)/libcqrs.a $(LIBS) -lcmocka -lpg_query
 
 
 # Plugins that decide.  What they need of ours is one header; what they refer to
@@ -172,7 +172,8 @@ build/fuzz/%: t/fuzz/%.c $(wildcard common/*.[ch] t/unit/*.h) Makefile
 	@mkdir -p $(@D)
 	@echo "compiling $<"
 	$(Q)clang $(CPPFLAGS) -std=gnu11 -g -O1 -fsanitize=fuzzer,address,undefined \
-	    -fno-sanitize-recover=undefined -o $@ $< common/*.c $(LIBS) -lcmocka
+	    -fno-sanitize-recover=undefined -o $@ $< common/*.c \
+	    -Wl,--as-needed $(LIBS) -lcmocka -lpg_query
 
 fuzz: install-fuzz-packages
 	@$(MAKE) --no-print-directory fuzz-run

@@ -366,8 +366,10 @@ cqrs_query_item_name(const cqrs_query_item_t *item)
 
     name = &item->field.name;
 
+    /* SQL has no name for what has none */
+
     for (step = item->field.path; step; step = step->next) {
-        if (!step->index) {
+        if (!step->index && step->key.len) {
             name = &step->key;
         }
     }

@@ -10,7 +10,6 @@
 
 #define CQRS_QUERY_PARAMS_BEGIN  16
 #define CQRS_QUERY_PARAMS_MAX    65535   /* of Postgres' protocol */
-#define CQRS_QUERY_TYPE_MAX      64
 
 
 typedef struct {
@@ -251,14 +250,14 @@ cqrs_query_write_alias(cqrs_query_writer_t *w, const char *prefix,
 void
 cqrs_query_write_type(cqrs_query_writer_t *w, const cqrs_str_t *type)
 {
-    char                      c, words[CQRS_QUERY_TYPE_MAX + 1];
+    char                      c, words[CQRS_QUERY_NAME_MAX + 1];
     size_t                    i, len;
     cqrs_str_t                name;
     const cqrs_query_type_t  *known;
 
     len = 0;
 
-    for (i = 0; i < type->len && len < CQRS_QUERY_TYPE_MAX; i++) {
+    for (i = 0; i < type->len && len < CQRS_QUERY_NAME_MAX; i++) {
         c = type->data[i];
 
         if (c == ' ' && (len == 0 || words[len - 1] == ' ')) {
