@@ -15,6 +15,7 @@ my $database = Cqrs::Query->database;
 my $conninfo = $database->conninfo(Cqrs::Query::USER);
 
 my $nginx = Cqrs::Nginx->new(http => <<"CONFIG");
+cqrs_query_channel off;                 # only the pool is counted
 server {
     listen 127.0.0.1:%PORT%;
 
