@@ -312,6 +312,25 @@ subtest 'a function in its place' => sub {
     }
 };
 
+subtest 'the address that the client has used' => sub {
+    my %hosts = (
+        'shop.example'      => 'shop.example:80',
+        'shop.example:8080' => 'shop.example:8080',
+        '[::1]:81'          => '[::1]:81',
+    );
+    is(document($http->get('/api/', { Host => $_ }))->{host}, $hosts{$_}, $_)
+        for sort keys %hosts;
+
+    is(document($http->get('/api/?a=b', { Host => 'x' }))->{basePath}, '/api',
+        'arguments are no part of the path');
+
+    my $old = Cqrs::Http->new($nginx->port);
+    $old->send_bytes("GET /api/ HTTP/1.0\r\n\r\n");
+    my $doc = document($old->read_answer);
+    is($doc->{host}, '127.0.0.1:' . $nginx->port, 'without a name it is where we listen');
+    is($doc->{basePath}, '/api', 'the path is there, too');
+};
+
 subtest 'what can be known is refused early' => sub {
     my %bad = (
         'cqrs_query_openapi maybe'             => qr/invalid value "maybe"/,
