@@ -30,6 +30,7 @@ struct ngx_cqrs_catalog_s {
 
     cqrs_catalog_t           *current;
     ngx_cqrs_pg_op_t         *op;          /* the load under way */
+    cqrs_catalog_load_t      *load;        /* what it has brought so far */
     ngx_msec_t                begun;       /* when the last load was */
     ngx_queue_t               waiting;     /* of ngx_cqrs_catalog_wait_t */
 
@@ -46,7 +47,10 @@ static const char *ngx_cqrs_catalog_parameter(ngx_conf_t *cf,
 static ngx_int_t ngx_cqrs_catalog_query(ngx_cqrs_catalog_t *catalog);
 static void ngx_cqrs_catalog_loaded(ngx_cqrs_pg_status_e status,
     PGresult **results, ngx_uint_t n, void *data);
-static cqrs_catalog_t *ngx_cqrs_catalog_read(PGresult *result);
+static ngx_int_t ngx_cqrs_catalog_row(PGresult *row, void *data);
+static ngx_int_t ngx_cqrs_catalog_row_again(void *data);
+static void ngx_cqrs_catalog_drop(ngx_cqrs_catalog_t *catalog);
+static cqrs_catalog_t *ngx_cqrs_catalog_read(ngx_cqrs_catalog_t *catalog);
 static void ngx_cqrs_catalog_failed(ngx_cqrs_catalog_t *catalog,
     const char *reason);
 static void ngx_cqrs_catalog_call(ngx_cqrs_catalog_t *catalog,
@@ -137,6 +141,8 @@ ngx_cqrs_catalog_stop(ngx_cqrs_catalog_t *catalog)
     if (catalog->timer.timer_set) {
         ngx_del_timer(&catalog->timer);
     }
+
+    ngx_cqrs_catalog_drop(catalog);
 
     cqrs_catalog_unref(catalog->current);
     catalog->current = NULL;
@@ -283,10 +289,18 @@ ngx_cqrs_catalog_query(ngx_cqrs_catalog_t *catalog)
     query.statements = statements;
     query.n = 2;
     query.handler = ngx_cqrs_catalog_loaded;
+    query.row = ngx_cqrs_catalog_row;
+    query.again = ngx_cqrs_catalog_row_again;
+    query.rows_of = 1;
     query.data = catalog;
+
+    if (ngx_cqrs_catalog_row_again(catalog) != NGX_OK) {
+        return NGX_ERROR;
+    }
 
     catalog->op = ngx_cqrs_pg_query(catalog->conf.pg, &query);
     if (catalog->op == NULL) {
+        ngx_cqrs_catalog_drop(catalog);
         return NGX_ERROR;
     }
 
@@ -313,7 +327,7 @@ ngx_cqrs_catalog_loaded(ngx_cqrs_pg_status_e status, PGresult **results,
     catalog->op = NULL;
 
     if (status == NGX_CQRS_PG_OK) {
-        loaded = ngx_cqrs_catalog_read(results[1]);
+        loaded = ngx_cqrs_catalog_read(catalog);
 
         if (loaded) {
             cqrs_catalog_unref(catalog->current);
@@ -344,6 +358,8 @@ ngx_cqrs_catalog_loaded(ngx_cqrs_pg_status_e status, PGresult **results,
                                 reason ? reason : "no answer from the server");
     }
 
+    ngx_cqrs_catalog_drop(catalog);
+
     if (catalog->stale) {
         ngx_cqrs_catalog_refresh(catalog);
     }
@@ -352,36 +368,63 @@ ngx_cqrs_catalog_loaded(ngx_cqrs_pg_status_e status, PGresult **results,
 }
 
 
-static cqrs_catalog_t *
-ngx_cqrs_catalog_read(PGresult *result)
+/* They are many where the schemas are large, so they are taken as they come. */
+
+static ngx_int_t
+ngx_cqrs_catalog_row(PGresult *row, void *data)
 {
-    int                   i, j;
-    const char           *row[CQRS_CATALOG_SQL_COLUMNS];
+    int                  i;
+    const char          *column[CQRS_CATALOG_SQL_COLUMNS];
+    ngx_cqrs_catalog_t  *catalog = data;
+
+    if (catalog->load == NULL) {
+        return NGX_OK;
+    }
+
+    for (i = 0; i < CQRS_CATALOG_SQL_COLUMNS; i++) {
+        column[i] = PQgetisnull(row, 0, i) ? NULL : PQgetvalue(row, 0, i);
+    }
+
+    if (cqrs_catalog_load_add(catalog->load, column) != 0) {
+        ngx_cqrs_catalog_drop(catalog);
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_cqrs_catalog_row_again(void *data)
+{
+    ngx_cqrs_catalog_t  *catalog = data;
+
+    ngx_cqrs_catalog_drop(catalog);
+
+    catalog->load = cqrs_catalog_load_create();
+
+    return catalog->load ? NGX_OK : NGX_ERROR;
+}
+
+
+static void
+ngx_cqrs_catalog_drop(ngx_cqrs_catalog_t *catalog)
+{
+    if (catalog->load) {
+        cqrs_catalog_load_destroy(catalog->load);
+        catalog->load = NULL;
+    }
+}
+
+
+static cqrs_catalog_t *
+ngx_cqrs_catalog_read(ngx_cqrs_catalog_t *catalog)
+{
     cqrs_catalog_load_t  *load;
 
-    if (PQnfields(result) != CQRS_CATALOG_SQL_COLUMNS) {
-        return NULL;
-    }
+    load = catalog->load;
+    catalog->load = NULL;
 
-    load = cqrs_catalog_load_create();
-    if (load == NULL) {
-        return NULL;
-    }
-
-    for (i = 0; i < PQntuples(result); i++) {
-
-        for (j = 0; j < CQRS_CATALOG_SQL_COLUMNS; j++) {
-            row[j] = PQgetisnull(result, i, j) ? NULL
-                                               : PQgetvalue(result, i, j);
-        }
-
-        if (cqrs_catalog_load_add(load, row) != 0) {
-            cqrs_catalog_load_destroy(load);
-            return NULL;
-        }
-    }
-
-    return cqrs_catalog_load_end(load);
+    return load ? cqrs_catalog_load_end(load) : NULL;
 }
 
 

@@ -90,8 +90,7 @@ ngx_cqrs_pg_query(ngx_cqrs_pg_t *pg, const ngx_cqrs_pg_query_t *query)
 
     op->number = ++pg->last;
     op->deadline = ngx_current_msec + pg->conf.timeout;
-    op->slow = ngx_cqrs_pg_pace_slow(&pg->pace,
-                                     op->statements[op->n - 1].hash);
+    op->slow = ngx_cqrs_pg_pace_slow(&pg->pace, op->hash);
 
     if (!op->slow) {
         pg->quick = ngx_current_msec;
@@ -226,6 +225,7 @@ ngx_cqrs_pg_op_create(ngx_cqrs_pg_t *pg, const ngx_cqrs_pg_query_t *query)
     op->handler = query->handler;
     op->row = query->row;
     op->again = query->again;
+    op->rows_of = query->rows_of;
     op->data = query->data;
 
     op->event.handler = ngx_cqrs_pg_op_handler;
@@ -247,6 +247,8 @@ ngx_cqrs_pg_op_create(ngx_cqrs_pg_t *pg, const ngx_cqrs_pg_query_t *query)
         p = ngx_cqrs_pg_op_copy(&op->statements[i], &query->statements[i],
                                 params, p);
         params += op->statements[i].nparams;
+
+        op->hash = op->hash * 31 + op->statements[i].hash;
     }
 
     return op;

@@ -63,8 +63,8 @@ typedef struct {
 
 
 /*
- * Called with each row of the last statement, as a result that holds this row
- * alone.  NGX_OK: it is borrowed.  NGX_DONE: it is the caller's now, who says
+ * Called with each row of one of the statements, as a result that holds this
+ * row alone.  NGX_OK: it is borrowed.  NGX_DONE: it is the caller's now, who says
  * PQclear().  It may call ngx_cqrs_pg_pause() and ngx_cqrs_pg_cancel().
  */
 typedef ngx_int_t (*ngx_cqrs_pg_row_pt)(PGresult *row, void *data);
@@ -85,11 +85,12 @@ typedef struct {
     void                                *data;
 
     /*
-     * Both or none.  The last statement's result has no rows then, but still
+     * Both or none.  The result of that statement has no rows then, but still
      * says which columns they had.
      */
     ngx_cqrs_pg_row_pt                   row;
     ngx_cqrs_pg_again_pt                 again;
+    ngx_uint_t                           rows_of;   /* from 0 */
 } ngx_cqrs_pg_query_t;
 
 

@@ -70,7 +70,9 @@ struct ngx_cqrs_pg_op_s {
     ngx_uint_t                reruns;    /* its connection broke so often */
     ngx_uint_t                repairs;   /* see ngx_cqrs_pg_run_s */
     ngx_uint_t                losses;    /* see ngx_cqrs_pg_conn_s */
+    ngx_uint_t                rows_of;   /* see ngx_cqrs_pg_query_t */
     ngx_uint_t                rows;      /* given to the row handler */
+    uint32_t                  hash;      /* of all statements, for the pace */
     ngx_uint_t                slow;      /* its SQL is known to run long */
 
     ngx_cqrs_pg_status_e      status;

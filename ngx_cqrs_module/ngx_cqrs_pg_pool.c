@@ -15,8 +15,7 @@
 #include "ngx_cqrs_pg_pool.h"
 
 
-#define NGX_CQRS_PG_DEMAND   250           /* ms to an attempt, if some wait */
-#define NGX_CQRS_PG_REPAIRS  2             /* see ngx_cqrs_pg_run_s */
+#define NGX_CQRS_PG_DEMAND  250            /* ms to an attempt, if some wait */
 
 
 static void ngx_cqrs_pg_pool_drop(ngx_queue_t *ops);
@@ -371,7 +370,9 @@ ngx_cqrs_pg_pool_on_done(ngx_cqrs_pg_run_t *run)
     if (op) {
         op->run = NULL;
 
-        if (run->repair && op->repairs < NGX_CQRS_PG_REPAIRS) {
+        /* what is wrong may be so on each connection, but only once */
+
+        if (run->repair && op->repairs <= pg->conf.pool) {
             op->repairs++;
             ngx_cqrs_pg_op_rerun(op);
 

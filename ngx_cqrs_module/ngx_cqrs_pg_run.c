@@ -64,7 +64,7 @@ ngx_cqrs_pg_run_create(ngx_cqrs_pg_op_t *op)
 
     run->op = op;
     run->n = op->n;
-    run->hash = op->statements[op->n - 1].hash;
+    run->hash = op->hash;
 
     op->run = run;
 
@@ -267,7 +267,7 @@ ngx_cqrs_pg_run_by_rows(ngx_cqrs_pg_run_t *run)
     /* what nobody waits for is not to be collected in memory */
 
     return run->op == NULL
-           || (run->op->row && run->answers == run->n - 1);
+           || (run->op->row && run->answers == run->op->rows_of);
 }
 
 

@@ -34,7 +34,7 @@ struct ngx_cqrs_pg_run_s {
     ngx_msec_t           left;         /* since then */
     const char          *why;          /* and that is the reason, for logs */
 
-    uint32_t             hash;         /* of the last statement */
+    uint32_t             hash;         /* see ngx_cqrs_pg_op_s */
     ngx_uint_t           slow;         /* it is counted as such */
     ngx_uint_t           paused;       /* it was, so it says nothing of time */
 
