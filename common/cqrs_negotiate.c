@@ -172,7 +172,7 @@ cqrs_negotiate_handler(const cqrs_media_t *wanted,
     of_these = NULL;
     of_all = NULL;
 
-    for (handler = cqrs_catalog_handlers(catalog);
+    for (handler = catalog ? cqrs_catalog_handlers(catalog) : NULL;
          handler;
          handler = handler->next)
     {

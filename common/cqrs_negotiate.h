@@ -26,7 +26,8 @@ typedef struct {
 
 
 /*
- * The first type that can be made: sets body, strip_nulls, handler and explain
+ * The first type that can be made, by a handler of the database only if there
+ * is a catalogue, which may be NULL: sets body, strip_nulls, handler and explain
  * of the options, and the media type that the answer has.  Returns 0, or -1
  * with the error.
  */

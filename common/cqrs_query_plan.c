@@ -20,6 +20,7 @@ typedef struct {
     cqrs_query_planner_t    planner;
     cqrs_query_writer_t     w;
     const cqrs_function_t  *function;        /* NULL: a relation is read */
+    const cqrs_str_t       *text;            /* NULL: it is not given */
 } cqrs_query_planning_t;
 
 
@@ -29,10 +30,12 @@ static void cqrs_query_planning_init(cqrs_query_planning_t *p,
     cqrs_arena_t *arena, cqrs_query_error_t *error);
 static int cqrs_query_plan(cqrs_query_planning_t *p);
 static int cqrs_query_plan_main(cqrs_query_planning_t *p);
+static int cqrs_query_write_main(cqrs_query_planning_t *p);
 static int cqrs_query_can_be_rows(const cqrs_query_planning_t *p);
 static int cqrs_query_plan_rows(cqrs_query_planning_t *p);
 static int cqrs_query_plan_estimate(cqrs_query_planning_t *p);
 static int cqrs_query_write_source(cqrs_query_planning_t *p);
+static int cqrs_query_write_root(cqrs_query_planning_t *p);
 static int cqrs_query_write_total(cqrs_query_planning_t *p);
 static void cqrs_query_write_page(cqrs_query_planning_t *p);
 static void cqrs_query_write_body(cqrs_query_planning_t *p);
@@ -51,7 +54,6 @@ cqrs_query_plan_relation(cqrs_query_plan_t *plan, cqrs_query_t *query,
 
     cqrs_query_planning_init(&p, plan, query, catalog, options, arena, error);
 
-    p.function = NULL;
     p.planner.schema = relation->schema;
 
     if (cqrs_query_relate(&p.planner, &query->root, relation,
@@ -100,6 +102,37 @@ cqrs_query_plan_function(cqrs_query_plan_t *plan, cqrs_query_t *query,
 }
 
 
+int
+cqrs_query_plan_text(cqrs_query_plan_t *plan, const cqrs_str_t *text,
+    const char *const *params, size_t nparams,
+    const cqrs_query_options_t *options, cqrs_arena_t *arena,
+    cqrs_query_error_t *error)
+{
+    size_t                  i;
+    cqrs_query_t            query;
+    cqrs_query_planning_t   p;
+
+    memset(&query, 0, sizeof(cqrs_query_t));
+    query.root.limit = -1;
+
+    cqrs_query_planning_init(&p, plan, &query, NULL, options, arena, error);
+
+    p.text = text;
+
+    cqrs_query_write_init(&p.w, &p.planner);
+
+    for (i = 0; i < nparams; i++) {
+        cqrs_query_write_param(&p.w, params[i]);
+    }
+
+    /* the numbers stand in the text */
+
+    p.w.buf.len = 0;
+
+    return cqrs_query_write_main(&p);
+}
+
+
 static void
 cqrs_query_planning_init(cqrs_query_planning_t *p, cqrs_query_plan_t *plan,
     cqrs_query_t *query, const cqrs_catalog_t *catalog,
@@ -109,13 +142,14 @@ cqrs_query_planning_init(cqrs_query_planning_t *p, cqrs_query_plan_t *plan,
     memset(plan, 0, sizeof(cqrs_query_plan_t));
     memset(error, 0, sizeof(cqrs_query_error_t));
 
+    memset(p, 0, sizeof(cqrs_query_planning_t));
+
     p->plan = plan;
     p->query = query;
     p->planner.arena = arena;
     p->planner.catalog = catalog;
     p->planner.options = options;
     p->planner.error = error;
-    p->planner.nodes = 0;
 }
 
 
@@ -219,11 +253,18 @@ cqrs_query_plan_rows(cqrs_query_planning_t *p)
 static int
 cqrs_query_plan_main(cqrs_query_planning_t *p)
 {
+    cqrs_query_write_init(&p->w, &p->planner);
+
+    return cqrs_query_write_main(p);
+}
+
+
+static int
+cqrs_query_write_main(cqrs_query_planning_t *p)
+{
     cqrs_query_writer_t  *w;
 
     w = &p->w;
-
-    cqrs_query_write_init(w, &p->planner);
 
     if (w->options->explain) {
         cqrs_buf_text(&w->buf, "explain (");
@@ -254,7 +295,7 @@ cqrs_query_plan_main(cqrs_query_planning_t *p)
     if (w->options->body == CQRS_QUERY_BODY_CSV) {
         cqrs_buf_text(&w->buf, "select * from _s");
 
-    } else if (cqrs_query_write_select(w, NULL, &p->query->root) != 0) {
+    } else if (cqrs_query_write_root(p) != 0) {
         return -1;
     }
 
@@ -321,12 +362,28 @@ cqrs_query_write_source(cqrs_query_planning_t *p)
         cqrs_buf_text(&w->buf, keyword);
         cqrs_buf_text(&w->buf, "_s as (");
 
-        if (cqrs_query_write_select(w, NULL, &p->query->root) != 0) {
+        if (cqrs_query_write_root(p) != 0) {
             return -1;
         }
 
         cqrs_buf_text(&w->buf, ") ");
     }
+
+    return 0;
+}
+
+
+static int
+cqrs_query_write_root(cqrs_query_planning_t *p)
+{
+    if (p->text == NULL) {
+        return cqrs_query_write_select(&p->w, NULL, &p->query->root);
+    }
+
+    /* it may end with a comment */
+
+    cqrs_buf_str(&p->w.buf, p->text);
+    cqrs_buf_text(&p->w.buf, "\n");
 
     return 0;
 }
@@ -352,7 +409,9 @@ cqrs_query_write_total(cqrs_query_planning_t *p)
         return 0;
     }
 
-    if (root->limit < 0 && root->offset <= 0 && options->max_rows < 0) {
+    if (p->text
+        || (root->limit < 0 && root->offset <= 0 && options->max_rows < 0))
+    {
         cqrs_query_write_page(p);
         return 0;
     }

@@ -97,6 +97,15 @@ int cqrs_query_plan_function(cqrs_query_plan_t *plan, cqrs_query_t *query,
     const cqrs_query_options_t *options, cqrs_arena_t *arena,
     cqrs_query_error_t *error);
 
+/*
+ * The same for a select that somebody has written, whose parameters are $1 to
+ * $n; NULL is null.
+ */
+int cqrs_query_plan_text(cqrs_query_plan_t *plan, const cqrs_str_t *text,
+    const char *const *params, size_t nparams,
+    const cqrs_query_options_t *options, cqrs_arena_t *arena,
+    cqrs_query_error_t *error);
+
 /* Finds the relation, or fills in the error and returns NULL. */
 const cqrs_relation_t *cqrs_query_relation(const cqrs_catalog_t *catalog,
     const cqrs_str_t *schema, const cqrs_str_t *name, cqrs_arena_t *arena,

@@ -44,12 +44,23 @@ typedef struct {
 } ngx_http_cqrs_query_setting_t;
 
 
+/* Of cqrs_sql: $1, $2... */
+typedef struct {
+    ngx_http_complex_value_t         value;
+    ngx_uint_t                       decoded;    /* it is $arg_name alone */
+} ngx_http_cqrs_query_parameter_t;
+
+
 typedef struct {
     ngx_array_t                     *schemas;    /* of ngx_str_t */
     ngx_http_complex_value_t        *relation;   /* NULL: the URI's rest */
     ngx_int_t                        max_rows;
     ngx_cqrs_pg_t                   *postgres;
-    ngx_cqrs_catalog_t              *catalog;
+    ngx_cqrs_catalog_t              *catalog;    /* NULL with cqrs_sql */
+
+    /* cqrs_sql; empty: it is not one of these */
+    ngx_str_t                        sql;
+    ngx_array_t                     *parameters; /* .._query_parameter_t */
 
     /* who reads: roles is set if the token or its absence says so */
     ngx_flag_t                       roles;

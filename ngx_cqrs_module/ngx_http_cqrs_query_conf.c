@@ -73,6 +73,13 @@ ngx_command_t  ngx_http_cqrs_query_commands[] = {
       0,
       NULL },
 
+    { ngx_string("cqrs_sql"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_1MORE,
+      ngx_http_cqrs_query_set_sql,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("cqrs_query_anonymous_role"),
       NGX_HTTP_CQRS_QUERY_CONF|NGX_CONF_TAKE1,
       ngx_http_cqrs_query_set_name,
@@ -239,6 +246,10 @@ ngx_http_cqrs_query(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return "is duplicate";
     }
 
+    if (qlcf->sql.len) {
+        return "and \"cqrs_sql\" exclude each other";
+    }
+
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
 
     args = cf->args->elts;
@@ -402,7 +413,12 @@ ngx_http_cqrs_query_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_http_cqrs_query_loc_conf_t  *prev = parent;
     ngx_http_cqrs_query_loc_conf_t  *conf = child;
 
-    own = (conf->schemas != NGX_CONF_UNSET_PTR);
+    own = (conf->schemas != NGX_CONF_UNSET_PTR || conf->sql.len);
+
+    if (!own) {
+        conf->sql = prev->sql;
+        conf->parameters = prev->parameters;
+    }
 
     ngx_conf_merge_ptr_value(conf->schemas, prev->schemas, NULL);
     ngx_conf_merge_ptr_value(conf->relation, prev->relation, NULL);
@@ -449,7 +465,7 @@ ngx_http_cqrs_query_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
     ngx_conf_merge_str_value(conf->channel, prev->channel, "pgrst");
 
-    if (conf->schemas == NULL) {
+    if (conf->schemas == NULL && conf->sql.len == 0) {
         return NGX_CONF_OK;
     }
 
@@ -479,8 +495,10 @@ ngx_http_cqrs_query_merge_own(ngx_conf_t *cf,
         clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
 
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                      "\"cqrs_query\" in location \"%V\" needs "
-                      "\"cqrs_postgres\"", &clcf->name);
+                      "\"%s\" in location \"%V\" needs "
+                      "\"cqrs_postgres\"",
+                      conf->sql.len ? "cqrs_sql" : "cqrs_query",
+                      &clcf->name);
 
         return NGX_CONF_ERROR;
     }
@@ -497,9 +515,11 @@ ngx_http_cqrs_query_merge_own(ngx_conf_t *cf,
         return NGX_CONF_ERROR;
     }
 
-    conf->catalog = ngx_http_cqrs_query_catalog(cf, conf);
-    if (conf->catalog == NULL) {
-        return NGX_CONF_ERROR;
+    if (conf->sql.len == 0) {
+        conf->catalog = ngx_http_cqrs_query_catalog(cf, conf);
+        if (conf->catalog == NULL) {
+            return NGX_CONF_ERROR;
+        }
     }
 
     if (conf->roles) {

@@ -14,6 +14,10 @@
 #include <ngx_http.h>
 
 
+/* cqrs_sql, see ngx_http_cqrs_query_sql.c */
+char *ngx_http_cqrs_query_set_sql(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+
 /* A name, or "off": none. */
 char *ngx_http_cqrs_query_set_name(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);

@@ -11,6 +11,7 @@
  *   _role.c      who asks
  *   _settings.c  what the transaction is to know of both
  *   _plan.c      the statements
+ *   _sql.c       or one that is given
  *   _handler.c   their way, from the client and back
  *   _info.c      OPTIONS
  *   _rows.c      what was found becomes a body
@@ -49,7 +50,8 @@ typedef enum {
 typedef enum {
     NGX_HTTP_CQRS_QUERY_ROOT = 0,
     NGX_HTTP_CQRS_QUERY_RELATION,
-    NGX_HTTP_CQRS_QUERY_FUNCTION
+    NGX_HTTP_CQRS_QUERY_FUNCTION,
+    NGX_HTTP_CQRS_QUERY_TEXT                     /* cqrs_sql */
 } ngx_http_cqrs_query_kind_e;
 
 
@@ -171,6 +173,12 @@ ngx_int_t ngx_http_cqrs_query_plan(ngx_http_cqrs_query_ctx_t *ctx,
 /* The settings and the function that goes before, for whatever follows. */
 ngx_int_t ngx_http_cqrs_query_prepare(ngx_http_cqrs_query_ctx_t *ctx,
     const cqrs_function_t *function, cqrs_query_error_t *error);
+
+
+/* _sql.c: plans the statement of cqrs_sql, without a catalogue */
+
+ngx_int_t ngx_http_cqrs_query_given(ngx_http_cqrs_query_ctx_t *ctx,
+    cqrs_query_error_t *error);
 
 
 /* _info.c: there is a catalogue, too */

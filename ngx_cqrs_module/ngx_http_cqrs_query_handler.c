@@ -183,7 +183,9 @@ ngx_http_cqrs_query_run(ngx_http_cqrs_query_ctx_t *ctx)
     cqrs_query_error_t   error;
     ngx_cqrs_pg_query_t  query;
 
-    if (ngx_cqrs_catalog_current(ctx->conf->catalog) == NULL) {
+    if (ctx->kind != NGX_HTTP_CQRS_QUERY_TEXT
+        && ngx_cqrs_catalog_current(ctx->conf->catalog) == NULL)
+    {
         return (ngx_http_cqrs_query_load(ctx) == NGX_OK)
                ? NGX_DONE
                : NGX_HTTP_INTERNAL_SERVER_ERROR;
@@ -348,7 +350,7 @@ ngx_http_cqrs_query_outdated(ngx_http_cqrs_query_ctx_t *ctx, PGresult *result)
 
     sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
 
-    if (sqlstate
+    if (sqlstate && ctx->conf->catalog
         && (ngx_strcmp(sqlstate, "42P01") == 0
             || ngx_strcmp(sqlstate, "42703") == 0
             || ngx_strcmp(sqlstate, "42883") == 0))

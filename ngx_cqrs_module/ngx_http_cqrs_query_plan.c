@@ -29,6 +29,8 @@ typedef struct {
 } ngx_http_cqrs_query_target_t;
 
 
+static ngx_int_t ngx_http_cqrs_query_plan_main(ngx_http_cqrs_query_ctx_t *ctx,
+    ngx_http_cqrs_query_target_t *target, cqrs_query_error_t *error);
 static ngx_int_t ngx_http_cqrs_query_find(ngx_http_cqrs_query_ctx_t *ctx,
     ngx_http_cqrs_query_target_t *target, cqrs_query_error_t *error);
 static void ngx_http_cqrs_query_options(ngx_http_cqrs_query_ctx_t *ctx,
@@ -52,8 +54,7 @@ ngx_int_t
 ngx_http_cqrs_query_plan(ngx_http_cqrs_query_ctx_t *ctx,
     cqrs_query_error_t *error)
 {
-    int                            rc;
-    ngx_http_cqrs_query_target_t   target;
+    ngx_http_cqrs_query_target_t  target;
 
     if (ngx_http_cqrs_query_find(ctx, &target, error) != NGX_OK) {
         return NGX_ERROR;
@@ -61,15 +62,7 @@ ngx_http_cqrs_query_plan(ngx_http_cqrs_query_ctx_t *ctx,
 
     ngx_http_cqrs_query_options(ctx, &target);
 
-    rc = target.function
-         ? cqrs_query_plan_function(&ctx->plan, &ctx->query, target.catalog,
-                                    target.function, &ctx->options,
-                                    &ctx->arena, error)
-         : cqrs_query_plan_relation(&ctx->plan, &ctx->query, target.catalog,
-                                    target.relation, &ctx->options,
-                                    &ctx->arena, error);
-
-    if (rc != 0
+    if (ngx_http_cqrs_query_plan_main(ctx, &target, error) != NGX_OK
         || ngx_http_cqrs_query_check(ctx, &target, error) != NGX_OK
         || ngx_http_cqrs_query_prepare(ctx, target.function, error) != NGX_OK)
     {
@@ -98,11 +91,37 @@ ngx_http_cqrs_query_plan(ngx_http_cqrs_query_ctx_t *ctx,
 
 
 static ngx_int_t
+ngx_http_cqrs_query_plan_main(ngx_http_cqrs_query_ctx_t *ctx,
+    ngx_http_cqrs_query_target_t *target, cqrs_query_error_t *error)
+{
+    int  rc;
+
+    if (ctx->kind == NGX_HTTP_CQRS_QUERY_TEXT) {
+        return ngx_http_cqrs_query_given(ctx, error);
+    }
+
+    rc = target->function
+         ? cqrs_query_plan_function(&ctx->plan, &ctx->query, target->catalog,
+                                    target->function, &ctx->options,
+                                    &ctx->arena, error)
+         : cqrs_query_plan_relation(&ctx->plan, &ctx->query, target->catalog,
+                                    target->relation, &ctx->options,
+                                    &ctx->arena, error);
+
+    return (rc == 0) ? NGX_OK : NGX_ERROR;
+}
+
+
+static ngx_int_t
 ngx_http_cqrs_query_find(ngx_http_cqrs_query_ctx_t *ctx,
     ngx_http_cqrs_query_target_t *target, cqrs_query_error_t *error)
 {
     ngx_memzero(target, sizeof(ngx_http_cqrs_query_target_t));
     ngx_memzero(error, sizeof(cqrs_query_error_t));
+
+    if (ctx->kind == NGX_HTTP_CQRS_QUERY_TEXT) {
+        return NGX_OK;
+    }
 
     target->catalog = ngx_cqrs_catalog_current(ctx->conf->catalog);
 

@@ -47,10 +47,19 @@ ngx_int_t
 ngx_http_cqrs_query_request(ngx_http_cqrs_query_ctx_t *ctx,
     cqrs_query_error_t *error)
 {
-    if (ngx_http_cqrs_query_path(ctx, error) != NGX_OK
-        || ngx_http_cqrs_query_resource(ctx, error) != NGX_OK
-        || ngx_http_cqrs_query_schema(ctx, error) != NGX_OK
-        || ngx_http_cqrs_query_method(ctx, error) != NGX_OK
+    if (ctx->conf->sql.len) {
+        ctx->kind = NGX_HTTP_CQRS_QUERY_TEXT;
+        ctx->path.data = ctx->request->uri.data + 1;
+        ctx->path.len = ctx->request->uri.len - 1;
+
+    } else if (ngx_http_cqrs_query_path(ctx, error) != NGX_OK
+               || ngx_http_cqrs_query_resource(ctx, error) != NGX_OK
+               || ngx_http_cqrs_query_schema(ctx, error) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (ngx_http_cqrs_query_method(ctx, error) != NGX_OK
         || ngx_http_cqrs_query_wishes(ctx, error) != NGX_OK)
     {
         return NGX_ERROR;
@@ -379,6 +388,11 @@ ngx_http_cqrs_query_arguments(ngx_http_cqrs_query_ctx_t *ctx,
     r = ctx->request;
 
     if (ctx->kind == NGX_HTTP_CQRS_QUERY_ROOT) {
+        return NGX_OK;
+    }
+
+    if (ctx->kind == NGX_HTTP_CQRS_QUERY_TEXT) {
+        ctx->query.root.limit = -1;
         return NGX_OK;
     }
 

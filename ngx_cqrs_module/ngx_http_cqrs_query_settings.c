@@ -104,14 +104,23 @@ static ngx_int_t
 ngx_http_cqrs_query_set_path(ngx_http_cqrs_query_ctx_t *ctx,
     cqrs_settings_t *settings)
 {
+    size_t      skipped;
     cqrs_buf_t  buf;
     cqrs_str_t  value;
 
     cqrs_buf_init(&buf, &ctx->arena);
 
-    cqrs_settings_quote(&buf, &ctx->schema);
-    cqrs_buf_add(&buf, (char *) ctx->conf->search_path.data,
-                 ctx->conf->search_path.len);
+    /* a statement that is given has no schema of its own */
+
+    if (ctx->schema.data) {
+        cqrs_settings_quote(&buf, &ctx->schema);
+    }
+
+    skipped = (ctx->schema.data || ctx->conf->search_path.len == 0)
+              ? 0 : sizeof(", ") - 1;
+
+    cqrs_buf_add(&buf, (char *) ctx->conf->search_path.data + skipped,
+                 ctx->conf->search_path.len - skipped);
 
     if (cqrs_buf_end(&buf, &value) != 0) {
         return NGX_ERROR;
