@@ -56,7 +56,7 @@ static const cqrs_jwt_refusal_t  cqrs_jwt_refusals[] = {
     { "the token's issuer is not accepted here",
       "PGRST303", "JWT issuer is not accepted", NULL },
     { NULL,
-      "PGRST301", "JWT couldn't be decoded", NULL }
+      "PGRST301", "JWT cryptographic operation failed", NULL }
 };
 
 

@@ -25,7 +25,7 @@ static ngx_int_t ngx_http_cqrs_query_send_theirs(
 static ngx_uint_t ngx_http_cqrs_query_said(ngx_http_cqrs_query_ctx_t *ctx,
     const char *name);
 static ngx_int_t ngx_http_cqrs_query_send_common(
-    ngx_http_cqrs_query_ctx_t *ctx);
+    ngx_http_cqrs_query_ctx_t *ctx, ngx_uint_t status);
 static ngx_int_t ngx_http_cqrs_query_type(ngx_http_cqrs_query_ctx_t *ctx,
     const ngx_str_t *type);
 static ngx_int_t ngx_http_cqrs_query_timing(ngx_http_cqrs_query_ctx_t *ctx);
@@ -114,7 +114,7 @@ ngx_http_cqrs_query_send(ngx_http_cqrs_query_ctx_t *ctx, ngx_uint_t status,
     }
 
     if (ngx_http_cqrs_query_send_ours(ctx, status) != NGX_OK
-        || ngx_http_cqrs_query_send_common(ctx) != NGX_OK
+        || ngx_http_cqrs_query_send_common(ctx, status) != NGX_OK
         || ((type || ctx->n) && status != NGX_HTTP_NO_CONTENT
             && ngx_http_cqrs_query_type(ctx, type) != NGX_OK)
         || ngx_http_cqrs_query_send_theirs(ctx) != NGX_OK)
@@ -287,7 +287,8 @@ ngx_http_cqrs_query_said(ngx_http_cqrs_query_ctx_t *ctx, const char *name)
 
 
 static ngx_int_t
-ngx_http_cqrs_query_send_common(ngx_http_cqrs_query_ctx_t *ctx)
+ngx_http_cqrs_query_send_common(ngx_http_cqrs_query_ctx_t *ctx,
+    ngx_uint_t status)
 {
     ngx_str_t                       *trace;
     ngx_http_cqrs_query_loc_conf_t  *conf;
@@ -310,7 +311,7 @@ ngx_http_cqrs_query_send_common(ngx_http_cqrs_query_ctx_t *ctx)
         }
     }
 
-    if (conf->server_timing && ctx->n
+    if (conf->server_timing && status < NGX_HTTP_BAD_REQUEST
         && ngx_http_cqrs_query_timing(ctx) != NGX_OK)
     {
         return NGX_ERROR;

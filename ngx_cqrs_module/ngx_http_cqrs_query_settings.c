@@ -43,7 +43,7 @@ ngx_http_cqrs_query_settings(ngx_http_cqrs_query_ctx_t *ctx,
     const cqrs_function_t *function, cqrs_query_sql_t *sql,
     cqrs_query_error_t *error)
 {
-    cqrs_str_t        timezone;
+    cqrs_str_t        none, timezone;
     cqrs_settings_t   settings;
 
     cqrs_settings_init(&settings, &ctx->arena);
@@ -87,6 +87,13 @@ ngx_http_cqrs_query_settings(ngx_http_cqrs_query_ctx_t *ctx,
     if (ngx_http_cqrs_query_set_variables(ctx, &settings) != NGX_OK) {
         goto failed;
     }
+
+    /* what a function has set for the whole session is not for this answer */
+
+    none = cqrs_str_lit("");
+
+    cqrs_settings_add(&settings, "response.headers", &none);
+    cqrs_settings_add(&settings, "response.status", &none);
 
     if (cqrs_settings_end(&settings, sql) == 0) {
         return NGX_OK;

@@ -18,6 +18,7 @@ my $nginx = Cqrs::Nginx->new(http => <<"CONFIG");
 cqrs_query_channel off;                 # only the pool is counted
 server {
     listen 127.0.0.1:%PORT%;
+    cqrs_query_channel off;
 
     location /one/ {
         cqrs_postgres "$conninfo application_name=one" pool=1 queue=1 timeout=10s;
