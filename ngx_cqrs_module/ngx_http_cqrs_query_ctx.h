@@ -100,6 +100,7 @@ typedef struct {
     cqrs_query_plan_t                plan;
     ngx_uint_t                       nothing;    /* a function gives none */
     ngx_uint_t                       set;        /* a function gives many */
+    ngx_uint_t                       careful;    /* Postgres makes the JSON */
 
     ngx_cqrs_pg_statement_text_t     statements[
                                          NGX_HTTP_CQRS_QUERY_STATEMENTS_MAX];
@@ -187,8 +188,13 @@ ngx_int_t ngx_http_cqrs_query_info(ngx_http_cqrs_query_ctx_t *ctx,
     cqrs_query_error_t *error, ngx_int_t *rc);
 
 
-/* _rows.c: memory is short if it fails */
+/* _rows.c */
 
+/* Are the rows of the types that the catalogue has told? */
+ngx_uint_t ngx_http_cqrs_query_rows_fit(ngx_http_cqrs_query_ctx_t *ctx,
+    PGresult *result);
+
+/* Memory is short if it fails. */
 ngx_int_t ngx_http_cqrs_query_rows(ngx_http_cqrs_query_ctx_t *ctx,
     PGresult *result, ngx_http_cqrs_query_found_t *found);
 

@@ -30,6 +30,7 @@ static void ngx_http_cqrs_query_loaded(ngx_cqrs_pg_status_e status,
     void *data);
 static void ngx_http_cqrs_query_done(ngx_cqrs_pg_status_e status,
     PGresult **results, ngx_uint_t n, void *data);
+static ngx_int_t ngx_http_cqrs_query_care(ngx_http_cqrs_query_ctx_t *ctx);
 static void ngx_http_cqrs_query_outdated(ngx_http_cqrs_query_ctx_t *ctx,
     PGresult *result);
 static void ngx_http_cqrs_query_cleanup(void *data);
@@ -318,6 +319,14 @@ ngx_http_cqrs_query_done(ngx_cqrs_pg_status_e status, PGresult **results,
     switch (status) {
 
     case NGX_CQRS_PG_OK:
+
+        if (ctx->kind != NGX_HTTP_CQRS_QUERY_ROOT
+            && !ngx_http_cqrs_query_rows_fit(ctx, results[ctx->main]))
+        {
+            rc = ngx_http_cqrs_query_care(ctx);
+            break;
+        }
+
         rc = (ctx->kind == NGX_HTTP_CQRS_QUERY_ROOT)
              ? ngx_http_cqrs_query_openapi_reply(ctx, results)
              : ngx_http_cqrs_query_reply(ctx, results);
@@ -335,9 +344,31 @@ ngx_http_cqrs_query_done(ngx_cqrs_pg_status_e status, PGresult **results,
         break;
     }
 
-    ngx_http_finalize_request(r, rc);
+    if (ctx->state == NGX_HTTP_CQRS_QUERY_ACTIVE) {
+        ngx_http_finalize_request(r, rc);
+    }
 
     ngx_http_run_posted_requests(c);
+}
+
+
+/* A column is of another type than the catalogue knew. */
+
+static ngx_int_t
+ngx_http_cqrs_query_care(ngx_http_cqrs_query_ctx_t *ctx)
+{
+    cqrs_query_error_t  error;
+
+    (void) ngx_cqrs_catalog_load(ctx->conf->catalog, NULL);
+
+    ctx->careful = 1;
+
+    if (ngx_http_cqrs_query_arguments(ctx, &error) != NGX_OK) {
+        ctx->n = 0;
+        return ngx_http_cqrs_query_error(ctx, &error);
+    }
+
+    return ngx_http_cqrs_query_run(ctx);
 }
 
 

@@ -183,6 +183,10 @@ ngx_http_cqrs_query_options(ngx_http_cqrs_query_ctx_t *ctx,
         options->body = CQRS_QUERY_BODY_JSON;
     }
 
+    if (ctx->careful && options->body == CQRS_QUERY_BODY_ROWS) {
+        options->body = CQRS_QUERY_BODY_JSON;
+    }
+
     /* rows are counted alone */
 
     if (ctx->request->method == NGX_HTTP_HEAD && options->explain == NULL) {
