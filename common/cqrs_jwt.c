@@ -210,7 +210,7 @@ cqrs_jwt_check_signature(const cqrs_jwt_key_t *keys, size_t nkeys,
     alg = json_string_value(json_object_get(header, "alg"));
 
     if (strcmp(alg, "none") == 0) {
-        return "the token is not signed";
+        return "the token's algorithm is not accepted here, it is none";
     }
 
     kid = json_string_value(json_object_get(header, "kid"));

@@ -22,7 +22,7 @@ static size_t cqrs_jwt_refuse_parts(const char *token);
 
 
 static const cqrs_jwt_refusal_t  cqrs_jwt_refusals[] = {
-    { "the token is not signed",
+    { "the token's algorithm is not accepted here, it is none",
       "PGRST301", "Wrong or unsupported encoding algorithm",
       "JWT is unsecured but expected 'alg' was not 'none'" },
     { "the token's algorithm is not accepted here",
