@@ -196,14 +196,9 @@ cqrs_query_write_item(cqrs_query_columns_t *columns,
 
     if (item->star) {
 
-        /* of a spread's row, which is null where there is none */
+        /* a spread's row is counted by what is null where there is none */
 
-        if (node->embed->hoisted) {
-            cqrs_query_write_table(w, node);
-
-        } else {
-            cqrs_buf_text(&w->buf, "*");
-        }
+        cqrs_buf_text(&w->buf, node->embed->hoisted ? "1" : "*");
 
     } else if (cqrs_query_is_count(w, node, item)) {
         cqrs_buf_text(&w->buf, "pg_catalog.count");
@@ -341,7 +336,7 @@ cqrs_query_write_json(cqrs_query_columns_t *columns,
     if (child->embed->to_one) {
         cqrs_buf_text(&w->buf, "pg_catalog.row_to_json(");
         cqrs_query_write_embed(w, child);
-        cqrs_buf_text(&w->buf, ")");
+        cqrs_buf_text(&w->buf, ".*)");
 
     } else {
         cqrs_buf_text(&w->buf, "coalesce(");

@@ -6,12 +6,12 @@
 /*
  * A node becomes a select, and what is embedded in it a lateral join:
  *
- *     select "projects"."id", row_to_json(_e1) as "client",
+ *     select "projects"."id", row_to_json(_e1.*) as "client",
  *            coalesce(_e2._j, '[]') as "tasks"
  *       from "api"."projects" "projects"
  *       left join lateral (select ... from "api"."clients" _t1
  *            where _t1."id" = "projects"."client_id") _e1 on true
- *       left join lateral (select json_agg(_r) as _j, ... as _n
+ *       left join lateral (select json_agg(_r.*) as _j, ... as _n
  *            from (select ... from "api"."tasks" _t2
  *                   where _t2."project_id" = "projects"."id") _r) _e2 on true
  *
@@ -211,7 +211,7 @@ cqrs_query_write_many(cqrs_query_writer_t *w, const cqrs_query_node_t *node,
         cqrs_query_write_lists(w, child);
 
     } else if (!cqrs_query_is_empty(child)) {
-        cqrs_buf_text(&w->buf, ", pg_catalog.json_agg(_r) as _j");
+        cqrs_buf_text(&w->buf, ", pg_catalog.json_agg(_r.*) as _j");
     }
 
     cqrs_buf_text(&w->buf, " from (");

@@ -7,8 +7,11 @@
  * The whole statement: the select of the root becomes the body of the answer,
  * with the numbers of its rows beside it.
  *
- *     select null, count(*)::text, coalesce(json_agg(_t), '[]'), ...
+ *     select null, count(*)::text, coalesce(json_agg(_t.*), '[]'), ...
  *       from (select ...) _t
+ *
+ * Here and elsewhere, no row is called by its name alone: it would be taken for
+ * a column of that name, and a request may call one so.
  */
 
 #include "cqrs_query_call.h"
@@ -462,7 +465,7 @@ cqrs_query_write_body(cqrs_query_planning_t *p)
         cqrs_buf_text(&w->buf,
             "pg_catalog.json_build_object('type', 'FeatureCollection', "
             "'features', coalesce(pg_catalog.json_agg("
-            "st_asgeojson(_t)::pg_catalog.json), '[]'))");
+            "st_asgeojson(_t.*)::pg_catalog.json), '[]'))");
         break;
 
     case CQRS_QUERY_BODY_HANDLER:
@@ -498,7 +501,7 @@ cqrs_query_write_body_json(cqrs_query_planning_t *p)
     cqrs_buf_text(&w->buf, w->options->strip_nulls
                            ? "pg_catalog.json_strip_nulls(" : "");
     cqrs_buf_text(&w->buf, scalar ? "pg_catalog.json_agg(_t.pgrst_scalar)"
-                                  : "pg_catalog.json_agg(_t)");
+                                  : "pg_catalog.json_agg(_t.*)");
     cqrs_buf_text(&w->buf, single ? "->0" : "");
     cqrs_buf_text(&w->buf, w->options->strip_nulls ? ")" : "");
     cqrs_buf_text(&w->buf, single ? ", 'null')" : ", '[]')");
@@ -512,11 +515,11 @@ cqrs_query_write_body_csv(cqrs_query_planning_t *p)
 {
     cqrs_buf_text(&p->w.buf,
         "(select coalesce(pg_catalog.string_agg(_k, ','), '') from ("
-          "select pg_catalog.json_object_keys(pg_catalog.row_to_json(_h)) "
+          "select pg_catalog.json_object_keys(pg_catalog.row_to_json(_h.*)) "
           "as _k from (select * from _s limit 1) _h) _a) || E'\\n' || "
         "coalesce(pg_catalog.string_agg(pg_catalog.substr("
-          "_t::pg_catalog.text, 2, "
-          "pg_catalog.length(_t::pg_catalog.text) - 2), E'\\n'), '')");
+          "(_t.*)::pg_catalog.text, 2, "
+          "pg_catalog.length((_t.*)::pg_catalog.text) - 2), E'\\n'), '')");
 }
 
 
@@ -538,7 +541,7 @@ cqrs_query_write_body_handler(cqrs_query_planning_t *p)
 
     cqrs_query_write_qualified(w, &handler->function.schema,
                                &handler->function.name);
-    cqrs_buf_text(&w->buf, scalar ? "(_t.pgrst_scalar" : "(_t");
+    cqrs_buf_text(&w->buf, scalar ? "(_t.pgrst_scalar" : "((_t.*)");
 
     if (handler->relation.name.data && !scalar) {
         cqrs_buf_text(&w->buf, "::");

@@ -333,8 +333,8 @@ cqrs_query_write_presence(cqrs_query_writer_t *w,
     cqrs_query_write_embed(w, child);
 
     if (child->embed->to_one) {
-        cqrs_buf_text(&w->buf, absent ? " is not distinct from null"
-                                      : " is distinct from null");
+        cqrs_buf_text(&w->buf, absent ? ".* is not distinct from null"
+                                      : ".* is distinct from null");
 
     } else {
         cqrs_buf_text(&w->buf, absent ? "._n is null" : "._n is not null");
