@@ -54,6 +54,7 @@ static int fuzz_plan(fuzz_request_t *request, cqrs_arena_t *arena,
 static void fuzz_refused(const cqrs_query_error_t *error);
 static void fuzz_planned(const cqrs_query_plan_t *plan);
 static size_t fuzz_sql(const cqrs_query_sql_t *sql);
+static void fuzz_names(const json_t *node);
 static void fuzz_params(const cqrs_query_sql_t *sql);
 
 
@@ -289,12 +290,46 @@ fuzz_sql(const cqrs_query_sql_t *sql)
         fuzz_must(select || json_object_get(statement, "ExplainStmt"));
 
         columns = json_array_size(json_object_get(select, "targetList"));
+
+        fuzz_names(tree);
     }
 
     json_decref(tree);
     pg_query_free_parse_result(result);
 
     return columns;
+}
+
+
+/* A name alone may be that of a column where a row is meant. */
+
+static void
+fuzz_names(const json_t *node)
+{
+    size_t       i;
+    json_t      *value;
+    const char  *key, *name;
+
+    json_object_foreach((json_t *) (uintptr_t) node, key, value) {
+
+        fuzz_names(value);
+
+        if (strcmp(key, "ColumnRef") != 0) {
+            continue;
+        }
+
+        value = json_object_get(value, "fields");
+
+        if (json_array_size(value) == 1) {
+            value = json_object_get(json_array_get(value, 0), "String");
+            name = json_string_value(json_object_get(value, "sval"));
+            fuzz_must(name == NULL || strcmp(name, "_k") == 0);
+        }
+    }
+
+    json_array_foreach(node, i, value) {
+        fuzz_names(value);
+    }
 }
 
 
