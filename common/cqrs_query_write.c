@@ -403,6 +403,10 @@ cqrs_query_no_column(cqrs_arena_t *arena, cqrs_query_error_t *error,
 
         distance = cqrs_catalog_distance(&column->key.name, name);
 
+        if (distance == 0) {
+            return -1;                     /* there, but not in reach */
+        }
+
         if (distance < best && distance * 2 <= column->key.name.len) {
             best = distance;
             similar = column;
