@@ -222,8 +222,9 @@ cqrs_query_write_item(cqrs_query_columns_t *columns,
 
     /* a plain column has its name already */
 
-    named = columns->wrapped || item->alias.data || item->aggregate || item->cast.data
-            || item->field.path || node->embed->relation == NULL
+    named = columns->wrapped || item->alias.data || item->aggregate
+            || item->cast.data || item->field.path
+            || node->embed->relation == NULL
             || node->embed->relation->representations;
 
     if (named) {

@@ -10,8 +10,8 @@
  *     select null, count(*)::text, coalesce(json_agg(_t.*), '[]'), ...
  *       from (select ...) _t
  *
- * Here and elsewhere, no row is called by its name alone: it would be taken for
- * a column of that name, and a request may call one so.
+ * Here and elsewhere, no row is called by its name alone: it would be taken
+ * for a column of that name, and a request may call one so.
  */
 
 #include "cqrs_query_call.h"

@@ -30,7 +30,7 @@ typedef enum {
 
 
 typedef enum {
-    CQRS_QUERY_BODY_JSON = 0,            /* an array, or what a function gives */
+    CQRS_QUERY_BODY_JSON = 0,            /* an array, or a function's value */
     CQRS_QUERY_BODY_ROWS,                /* the same, made by the caller if
                                             plan.columns says so */
     CQRS_QUERY_BODY_OBJECT,              /* the first row alone */
@@ -72,8 +72,8 @@ typedef struct {
     cqrs_query_sql_t     main;
     cqrs_row_column_t   *columns;        /* NULL: the body is made in SQL */
     unsigned             ncolumns;
-    int                  settings;       /* rows alone: response.* may have been
-                                            set, and must be asked for */
+    int                  settings;       /* rows alone: response.* may have
+                                            been set: ask for them */
     cqrs_query_sql_t     estimate;       /* "explain (format json)" of the rows
                                             to be counted; text.data NULL */
 } cqrs_query_plan_t;

@@ -364,10 +364,11 @@ int
 cqrs_query_no_column(cqrs_arena_t *arena, cqrs_query_error_t *error,
     const cqrs_query_node_t *node, const cqrs_str_t *name)
 {
-    char                  depth[16];
-    size_t                distance, best;
-    const char           *table;
-    const cqrs_column_t  *column, *similar;
+    char                    depth[16];
+    size_t                  distance, best;
+    const char             *table;
+    const cqrs_column_t    *column, *similar;
+    const cqrs_relation_t  *relation;
 
     cqrs_query_refuse(error, 400, "42703", "");
     error->stale = 1;
@@ -393,7 +394,9 @@ cqrs_query_no_column(cqrs_arena_t *arena, cqrs_query_error_t *error,
     similar = NULL;
     best = 4;                              /* three letters may differ */
 
-    for (column = node->embed->relation ? node->embed->relation->columns : NULL;
+    relation = node->embed->relation;
+
+    for (column = relation ? relation->columns : NULL;
          column && name->len <= 64;
          column = column->next)
     {

@@ -85,7 +85,8 @@ static const shape_relation_t  relations[] = {
         { "paid_orders", 1, 0 }, { "last_order", 1, 1 },
         { "products!favourites", 2, 0 }, { "referrer", 0, 1 } } },
     { "orders", { "id", "status", "placed", "customer_id" }, "notes",
-      { { "customers", 0, 1 }, { "order_lines", 3, 0 }, { "products!order_lines", 2, 0 },
+      { { "customers", 0, 1 }, { "order_lines", 3, 0 },
+        { "products!order_lines", 2, 0 },
         { "buyer", 0, 1 } } },
     { "products", { "id", "name", "price", "colour", "sku" }, "data",
       { { "categories", 4, 1 }, { "order_lines", 3, 0 },
@@ -109,7 +110,6 @@ static const struct {
     { "rpc/products_below", 2 }, { "rpc/customers_of", 0 },
     { "rpc/join_with", -1 }, { "rpc/hello", -1 }
 };
-
 
 
 static char           text[2][2][SHAPE_TEXT];
@@ -192,7 +192,7 @@ shape_refuses_names_that_are_not_there(void **state)
             nholes = 0;
 
             if (strcmp(hostile[k], "count") == 0) {
-                continue;                  /* the number of rows, as a column */
+                continue;                  /* of rows, as a column */
             }
 
             strcpy(holes[0].word[HOSTILE], hostile[k]);
