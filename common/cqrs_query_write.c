@@ -201,12 +201,17 @@ cqrs_query_write_array(cqrs_query_writer_t *w,
 }
 
 
-/* The root has its own name, for those who read a plan of the query. */
+/*
+ * The root has its own name, for those who read a plan of the query, unless
+ * that may be a name of ours.
+ */
 
 void
 cqrs_query_write_table(cqrs_query_writer_t *w, const cqrs_query_node_t *node)
 {
-    if (node->embed->relationship == NULL) {
+    if (node->embed->relationship == NULL
+        && node->embed->origin.data[0] != '_')
+    {
         cqrs_query_write_name(w, &node->embed->origin);
         return;
     }

@@ -212,12 +212,58 @@ shape_refuses_names_that_are_not_there(void **state)
 }
 
 
+/* A table that is named like a row of ours is joined as any other. */
+
+static void
+shape_is_not_changed_by_names_of_tables(void **state)
+{
+    size_t                    i;
+    cqrs_catalog_t           *others;
+    cqrs_catalog_load_t      *load;
+
+    static const char *const  rows[][CQRS_CATALOG_SQL_COLUMNS] = {
+        { "1", "0", "1", "shop", "_t1", "r", "true" },
+        { "1", "0", "2", "shop", "_e1", "r", "true" },
+        { "2", "1", "1", "1", "id", "integer", "integer" },
+        { "2", "2", "1", "2", "other", "integer", "integer" },
+        { "2", "1", "2", "1", "id", "integer", "integer" },
+        { "4", "0", "2", "1" },
+        { "5", "0", "1", "2", "2", "1", "key", "false" }
+    };
+
+    (void) state;
+
+    load = cqrs_catalog_load_create();
+
+    for (i = 0; i < count_of(rows); i++) {
+        assert_int_equal(cqrs_catalog_load_add(load, rows[i]), 0);
+    }
+
+    others = shop;
+    shop = cqrs_catalog_load_end(load);
+
+    assert_int_equal(plan_url("_t1?select=id,_e1(id)"), 0);
+    assert_non_null(strstr(plan.main.text.data, "from \"shop\".\"_t1\" _t0"
+        " left join lateral (select _t1.\"id\" from \"shop\".\"_e1\" _t1"
+        " where _t1.\"id\" = _t0.\"other\") _e1 on true"));
+
+    assert_int_equal(plan_url("_e1?select=id,_t1(id)"), 0);
+    assert_non_null(strstr(plan.main.text.data, "from \"shop\".\"_t1\" _t1"
+        " where _t1.\"other\" = _t0.\"id\") _r) _e1 on true"));
+
+    cqrs_catalog_unref(shop);
+    shop = others;
+}
+
+
 int
 main(void)
 {
     const struct CMUnitTest  tests[] = {
         cmocka_unit_test_setup(shape_stays_whatever_a_client_says, plan_reset),
         cmocka_unit_test_setup(shape_refuses_names_that_are_not_there,
+                               plan_reset),
+        cmocka_unit_test_setup(shape_is_not_changed_by_names_of_tables,
                                plan_reset),
     };
 
