@@ -268,7 +268,7 @@ ngx_http_cqrs_query_failure_status(ngx_http_cqrs_query_ctx_t *ctx,
      * is named in the message, whatever its language.
      */
 
-    if (place == 0 && ctx->role.len && ngx_strcmp(sqlstate, "22023") == 0
+    if (place == 0 && ctx->role.data && ngx_strcmp(sqlstate, "22023") == 0
         && message->data
         && memmem(message->data, message->len, ctx->role.data, ctx->role.len))
     {
