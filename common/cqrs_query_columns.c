@@ -176,6 +176,7 @@ cqrs_query_write_item(cqrs_query_columns_t *columns,
 {
     int                   aggregate, named;
     cqrs_query_writer_t  *w;
+    const cqrs_column_t  *column;
 
     w = columns->w;
 
@@ -219,6 +220,16 @@ cqrs_query_write_item(cqrs_query_columns_t *columns,
     }
 
     cqrs_query_column_end(columns);
+
+    /* nobody knows the number of an enum's type */
+
+    column = cqrs_query_column(w, node, &item->field.name);
+
+    if (columns->rows && column && column->labels.data
+        && item->field.path == NULL && item->cast.data == NULL)
+    {
+        cqrs_buf_text(&w->buf, "::pg_catalog.text");
+    }
 
     /* a plain column has its name already */
 

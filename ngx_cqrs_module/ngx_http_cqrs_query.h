@@ -84,6 +84,7 @@ typedef struct {
     /* how it is answered */
     ngx_uint_t                       cors;
     ngx_array_t                     *origins;    /* of ngx_str_t */
+    size_t                           buffer;     /* of a body, in memory */
     ngx_flag_t                       server_timing;
     ngx_str_t                        trace_header;
     ngx_str_t                        trace_lowcase;

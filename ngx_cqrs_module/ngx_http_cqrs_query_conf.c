@@ -164,6 +164,13 @@ ngx_command_t  ngx_http_cqrs_query_commands[] = {
       0,
       NULL },
 
+    { ngx_string("cqrs_query_buffer"),
+      NGX_HTTP_CQRS_QUERY_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_size_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_cqrs_query_loc_conf_t, buffer),
+      NULL },
+
     { ngx_string("cqrs_query_server_timing"),
       NGX_HTTP_CQRS_QUERY_CONF|NGX_CONF_FLAG,
       ngx_conf_set_flag_slot,
@@ -396,6 +403,7 @@ ngx_http_cqrs_query_create_loc_conf(ngx_conf_t *cf)
     qlcf->legacy_targets = NGX_CONF_UNSET;
     qlcf->tx_end = NGX_CONF_UNSET_UINT;
     qlcf->cors = NGX_CONF_UNSET_UINT;
+    qlcf->buffer = NGX_CONF_UNSET_SIZE;
     qlcf->server_timing = NGX_CONF_UNSET;
     qlcf->minimal = NGX_CONF_UNSET_UINT;
     qlcf->openapi = NGX_CONF_UNSET_UINT;
@@ -445,6 +453,7 @@ ngx_http_cqrs_query_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
     ngx_conf_merge_uint_value(conf->cors, prev->cors,
                               NGX_HTTP_CQRS_QUERY_CORS_ANY);
+    ngx_conf_merge_size_value(conf->buffer, prev->buffer, 1024 * 1024);
     ngx_conf_merge_value(conf->server_timing, prev->server_timing, 0);
     ngx_conf_merge_str_value(conf->trace_header, prev->trace_header, "");
     ngx_conf_merge_str_value(conf->trace_lowcase, prev->trace_lowcase, "");

@@ -27,6 +27,7 @@
 
 
 #include "ngx_http_cqrs_query.h"
+#include "ngx_http_cqrs_query_body.h"
 
 #include "cqrs_answer.h"
 #include "cqrs_media.h"
@@ -113,6 +114,11 @@ typedef struct {
     ngx_cqrs_catalog_wait_t          wait;
     ngx_cqrs_pg_op_t                *op;
 
+    ngx_http_cqrs_query_body_t       body;
+    int64_t                          rows;       /* in it */
+    ngx_uint_t                       unfit;      /* they can't be made JSON */
+    ngx_uint_t                       failed;     /* no memory for them */
+
     cqrs_answer_t                    answer;     /* the database's own words */
     ngx_http_cqrs_query_header_t     headers[
                                          NGX_HTTP_CQRS_QUERY_HEADERS_MAX];
@@ -127,7 +133,6 @@ typedef struct {
 typedef struct {
     int64_t                          rows;
     int64_t                          total;      /* -1: unknown */
-    ngx_str_t                        body;
     const char                      *status;     /* settings, or NULL */
     const char                      *headers;
 } ngx_http_cqrs_query_found_t;
@@ -188,13 +193,19 @@ ngx_int_t ngx_http_cqrs_query_info(ngx_http_cqrs_query_ctx_t *ctx,
     cqrs_query_error_t *error, ngx_int_t *rc);
 
 
-/* _rows.c */
+/* _rows.c: the answer's body is made, and the rest of what was found told */
 
-/* Are the rows of the types that the catalogue has told? */
-ngx_uint_t ngx_http_cqrs_query_rows_fit(ngx_http_cqrs_query_ctx_t *ctx,
-    PGresult *result);
+/* Does one row after the other come, because there may be many? */
+ngx_uint_t ngx_http_cqrs_query_many(const ngx_http_cqrs_query_ctx_t *ctx);
 
-/* Memory is short if it fails. */
+/* For ngx_cqrs_pg_query_t, then. */
+ngx_int_t ngx_http_cqrs_query_row(PGresult *row, void *data);
+ngx_int_t ngx_http_cqrs_query_row_again(void *data);
+
+/*
+ * Takes the result, or what is left of it.  Memory is short if it fails; if it
+ * declines, a column is of another type than the catalogue knew.
+ */
 ngx_int_t ngx_http_cqrs_query_rows(ngx_http_cqrs_query_ctx_t *ctx,
     PGresult *result, ngx_http_cqrs_query_found_t *found);
 
@@ -241,6 +252,10 @@ void ngx_http_cqrs_query_header(ngx_http_cqrs_query_ctx_t *ctx,
  */
 ngx_int_t ngx_http_cqrs_query_send(ngx_http_cqrs_query_ctx_t *ctx,
     ngx_uint_t status, const ngx_str_t *type, ngx_str_t *body);
+
+/* The same for ctx->body. */
+ngx_int_t ngx_http_cqrs_query_send_body(ngx_http_cqrs_query_ctx_t *ctx,
+    ngx_uint_t status);
 
 /* Ends a step of the way. */
 void ngx_http_cqrs_query_step(ngx_http_cqrs_query_ctx_t *ctx,

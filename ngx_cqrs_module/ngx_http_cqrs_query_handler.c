@@ -93,6 +93,8 @@ ngx_http_cqrs_query_create(ngx_http_request_t *r)
         return NULL;
     }
 
+    ngx_http_cqrs_query_body_init(&ctx->body, r, ctx->conf->buffer, 1);
+
     stop = ngx_http_cleanup_add(r, 0);
     if (stop == NULL) {
         return NULL;
@@ -216,6 +218,14 @@ ngx_http_cqrs_query_run(ngx_http_cqrs_query_ctx_t *ctx)
     query.handler = ngx_http_cqrs_query_done;
     query.data = ctx;
 
+    if (ctx->kind != NGX_HTTP_CQRS_QUERY_ROOT
+        && ngx_http_cqrs_query_many(ctx))
+    {
+        query.row = ngx_http_cqrs_query_row;
+        query.again = ngx_http_cqrs_query_row_again;
+        query.rows_of = ctx->main;
+    }
+
     ctx->op = ngx_cqrs_pg_query(ctx->conf->postgres, &query);
     if (ctx->op == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
@@ -319,17 +329,14 @@ ngx_http_cqrs_query_done(ngx_cqrs_pg_status_e status, PGresult **results,
     switch (status) {
 
     case NGX_CQRS_PG_OK:
-
-        if (ctx->kind != NGX_HTTP_CQRS_QUERY_ROOT
-            && !ngx_http_cqrs_query_rows_fit(ctx, results[ctx->main]))
-        {
-            rc = ngx_http_cqrs_query_care(ctx);
-            break;
-        }
-
         rc = (ctx->kind == NGX_HTTP_CQRS_QUERY_ROOT)
              ? ngx_http_cqrs_query_openapi_reply(ctx, results)
              : ngx_http_cqrs_query_reply(ctx, results);
+
+        if (rc == NGX_DECLINED) {
+            rc = ngx_http_cqrs_query_care(ctx);
+        }
+
         break;
 
     case NGX_CQRS_PG_FAILED:
@@ -362,6 +369,7 @@ ngx_http_cqrs_query_care(ngx_http_cqrs_query_ctx_t *ctx)
     (void) ngx_cqrs_catalog_load(ctx->conf->catalog, NULL);
 
     ctx->careful = 1;
+    (void) ngx_http_cqrs_query_row_again(ctx);
 
     if (ngx_http_cqrs_query_arguments(ctx, &error) != NGX_OK) {
         ctx->n = 0;

@@ -14,7 +14,6 @@
 
 #include "cqrs_buf.h"
 
-#include <ngx_md5.h>
 #include <time.h>
 
 
@@ -33,8 +32,9 @@ static ngx_int_t ngx_http_cqrs_query_cors(ngx_http_cqrs_query_ctx_t *ctx);
 static ngx_str_t *ngx_http_cqrs_query_origin(ngx_http_cqrs_query_ctx_t *ctx);
 static ngx_int_t ngx_http_cqrs_query_permit(ngx_http_cqrs_query_ctx_t *ctx,
     ngx_str_t *headers);
-static ngx_int_t ngx_http_cqrs_query_etag(ngx_http_cqrs_query_ctx_t *ctx,
-    ngx_str_t *body);
+static ngx_int_t ngx_http_cqrs_query_send_as(ngx_http_cqrs_query_ctx_t *ctx,
+    ngx_uint_t status, const ngx_str_t *type);
+static ngx_int_t ngx_http_cqrs_query_etag(ngx_http_cqrs_query_ctx_t *ctx);
 
 
 /* Of the answer's frame, not of its meaning: only nginx can say these. */
@@ -102,7 +102,33 @@ ngx_int_t
 ngx_http_cqrs_query_send(ngx_http_cqrs_query_ctx_t *ctx, ngx_uint_t status,
     const ngx_str_t *type, ngx_str_t *body)
 {
+    ngx_http_cqrs_query_body_init(&ctx->body, ctx->request, 0,
+                                  status == NGX_HTTP_OK);
+
+    if (ngx_http_cqrs_query_body_refer(&ctx->body, body->data, body->len)
+        != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return ngx_http_cqrs_query_send_as(ctx, status, type);
+}
+
+
+ngx_int_t
+ngx_http_cqrs_query_send_body(ngx_http_cqrs_query_ctx_t *ctx,
+    ngx_uint_t status)
+{
+    return ngx_http_cqrs_query_send_as(ctx, status, NULL);
+}
+
+
+static ngx_int_t
+ngx_http_cqrs_query_send_as(ngx_http_cqrs_query_ctx_t *ctx,
+    ngx_uint_t status, const ngx_str_t *type)
+{
     ngx_int_t            rc;
+    ngx_chain_t         *out;
     ngx_http_request_t  *r;
 
     r = ctx->request;
@@ -138,12 +164,18 @@ ngx_http_cqrs_query_send(ngx_http_cqrs_query_ctx_t *ctx, ngx_uint_t status,
     }
 
     if (status == NGX_HTTP_OK && r->method == NGX_HTTP_GET
-        && ngx_http_cqrs_query_etag(ctx, body) != NGX_OK)
+        && ngx_http_cqrs_query_etag(ctx) != NGX_OK)
     {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    return ngx_http_cqrs_send(r, status, NULL, body);
+    out = ngx_http_cqrs_query_body_end(&ctx->body);
+
+    if (out == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return ngx_http_cqrs_send_chain(r, status, NULL, out, ctx->body.len);
 }
 
 
@@ -559,10 +591,10 @@ ngx_http_cqrs_query_preflight(ngx_http_cqrs_query_ctx_t *ctx, ngx_int_t *rc)
  */
 
 static ngx_int_t
-ngx_http_cqrs_query_etag(ngx_http_cqrs_query_ctx_t *ctx, ngx_str_t *body)
+ngx_http_cqrs_query_etag(ngx_http_cqrs_query_ctx_t *ctx)
 {
-    u_char                    *p, hash[16];
-    ngx_md5_t                  md5;
+    u_char                    *p;
+    XXH128_canonical_t         hash;
     ngx_table_elt_t           *h;
     ngx_http_request_t        *r;
     ngx_http_core_loc_conf_t  *clcf;
@@ -571,7 +603,7 @@ ngx_http_cqrs_query_etag(ngx_http_cqrs_query_ctx_t *ctx, ngx_str_t *body)
 
     clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
 
-    if (!clcf->etag || r->headers_out.etag) {
+    if (!clcf->etag || r->headers_out.etag || ctx->body.hash == NULL) {
         return NGX_OK;
     }
 
@@ -587,16 +619,14 @@ ngx_http_cqrs_query_etag(ngx_http_cqrs_query_ctx_t *ctx, ngx_str_t *body)
         return NGX_ERROR;
     }
 
-    ngx_md5_init(&md5);
-    ngx_md5_update(&md5, body->data, body->len);
-    ngx_md5_update(&md5, r->headers_out.content_type.data,
-                   r->headers_out.content_type.len);
-    ngx_md5_final(hash, &md5);
+    XXH3_128bits_update(ctx->body.hash, r->headers_out.content_type.data,
+                        r->headers_out.content_type.len);
+    XXH128_canonicalFromHash(&hash, XXH3_128bits_digest(ctx->body.hash));
 
     h->value.data = p;
 
     p = ngx_cpymem(p, "W/\"", sizeof("W/\"") - 1);
-    p = ngx_hex_dump(p, hash, sizeof(hash));
+    p = ngx_hex_dump(p, hash.digest, sizeof(hash));
     *p++ = '"';
 
     h->value.len = p - h->value.data;

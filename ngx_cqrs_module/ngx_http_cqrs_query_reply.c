@@ -15,8 +15,6 @@
 
 static ngx_int_t ngx_http_cqrs_query_reply_found(
     ngx_http_cqrs_query_ctx_t *ctx, ngx_http_cqrs_query_found_t *found);
-static ngx_int_t ngx_http_cqrs_query_reply_plan(
-    ngx_http_cqrs_query_ctx_t *ctx, ngx_http_cqrs_query_found_t *found);
 static ngx_int_t ngx_http_cqrs_query_allowed(ngx_http_cqrs_query_ctx_t *ctx,
     const ngx_http_cqrs_query_found_t *found, cqrs_query_error_t *error);
 static void ngx_http_cqrs_query_total(ngx_http_cqrs_query_ctx_t *ctx,
@@ -38,6 +36,7 @@ ngx_int_t
 ngx_http_cqrs_query_reply(ngx_http_cqrs_query_ctx_t *ctx,
     PGresult **results)
 {
+    ngx_int_t                     rc;
     PGresult                     *result, *said;
     ngx_pool_cleanup_t           *cln;
     ngx_http_cqrs_query_found_t   found;
@@ -54,12 +53,14 @@ ngx_http_cqrs_query_reply(ngx_http_cqrs_query_ctx_t *ctx,
     cln->handler = ngx_http_cqrs_query_clear;
     cln->data = result;
 
-    if (ngx_http_cqrs_query_rows(ctx, result, &found) != NGX_OK) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    rc = ngx_http_cqrs_query_rows(ctx, result, &found);
+
+    if (rc != NGX_OK) {
+        return (rc == NGX_DECLINED) ? rc : NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
     if (ctx->options.explain) {
-        return ngx_http_cqrs_query_reply_plan(ctx, &found);
+        return ngx_http_cqrs_query_send_body(ctx, NGX_HTTP_OK);
     }
 
     if (ctx->said != NGX_HTTP_CQRS_QUERY_NONE) {
@@ -110,15 +111,7 @@ ngx_http_cqrs_query_reply_found(ngx_http_cqrs_query_ctx_t *ctx,
         return ngx_http_cqrs_query_beyond(ctx, found);
     }
 
-    return ngx_http_cqrs_query_send(ctx, status, NULL, &found->body);
-}
-
-
-static ngx_int_t
-ngx_http_cqrs_query_reply_plan(ngx_http_cqrs_query_ctx_t *ctx,
-    ngx_http_cqrs_query_found_t *found)
-{
-    return ngx_http_cqrs_query_send(ctx, NGX_HTTP_OK, NULL, &found->body);
+    return ngx_http_cqrs_query_send_body(ctx, status);
 }
 
 

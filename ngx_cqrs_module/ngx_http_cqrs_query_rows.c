@@ -12,6 +12,7 @@
 
 
 #define NGX_HTTP_CQRS_QUERY_BETWEEN  ", \n "
+#define NGX_HTTP_CQRS_QUERY_FEW      1000  /* rows; they come at once */
 #define NGX_HTTP_CQRS_QUERY_JSONB    3802  /* its oid, fixed in Postgres */
 
 
@@ -21,16 +22,22 @@ typedef struct {
 } ngx_http_cqrs_query_type_t;
 
 
-static void ngx_http_cqrs_query_one(PGresult *result,
-    ngx_http_cqrs_query_found_t *found);
+static ngx_int_t ngx_http_cqrs_query_one(ngx_http_cqrs_query_ctx_t *ctx,
+    PGresult *result, ngx_http_cqrs_query_found_t *found);
 static int64_t ngx_http_cqrs_query_number(PGresult *result, int column);
 static const char *ngx_http_cqrs_query_text(PGresult *result, int column);
 static ngx_int_t ngx_http_cqrs_query_lines(ngx_http_cqrs_query_ctx_t *ctx,
-    PGresult *result, ngx_http_cqrs_query_found_t *found);
+    PGresult *result);
 static ngx_int_t ngx_http_cqrs_query_json(ngx_http_cqrs_query_ctx_t *ctx,
     PGresult *result, ngx_http_cqrs_query_found_t *found);
-static size_t ngx_http_cqrs_query_json_size(ngx_http_cqrs_query_ctx_t *ctx,
+static ngx_int_t ngx_http_cqrs_query_fit(ngx_http_cqrs_query_ctx_t *ctx,
     PGresult *result);
+static ngx_int_t ngx_http_cqrs_query_add_row(ngx_http_cqrs_query_ctx_t *ctx,
+    PGresult *result, int i);
+static size_t ngx_http_cqrs_query_row_size(ngx_http_cqrs_query_ctx_t *ctx,
+    PGresult *result, int i);
+static ngx_int_t ngx_http_cqrs_query_add_text(ngx_http_cqrs_query_ctx_t *ctx,
+    const char *text);
 
 
 /* What cqrs_row_kind() knows by names; the numbers are fixed in Postgres. */
@@ -72,35 +79,57 @@ static const ngx_http_cqrs_query_type_t  ngx_http_cqrs_query_types[] = {
 
 
 ngx_uint_t
-ngx_http_cqrs_query_rows_fit(ngx_http_cqrs_query_ctx_t *ctx, PGresult *result)
+ngx_http_cqrs_query_many(const ngx_http_cqrs_query_ctx_t *ctx)
 {
-    Oid                                type;
-    ngx_uint_t                         i;
-    const ngx_http_cqrs_query_type_t  *known;
+    int64_t  limit;
 
-    if (ctx->plan.columns == NULL) {
-        return 1;
+    limit = ctx->query.root.limit;
+
+    if (ctx->conf->max_rows >= 0
+        && (limit < 0 || limit > ctx->conf->max_rows))
+    {
+        limit = ctx->conf->max_rows;
     }
 
-    if ((ngx_uint_t) PQnfields(result) != ctx->plan.ncolumns) {
-        return 0;
+    return ctx->plan.columns
+           && (limit < 0 || limit > NGX_HTTP_CQRS_QUERY_FEW);
+}
+
+
+/* A body that can't be made is not made, and told of at the end. */
+
+ngx_int_t
+ngx_http_cqrs_query_row(PGresult *row, void *data)
+{
+    ngx_http_cqrs_query_ctx_t  *ctx = data;
+
+    if (ctx->rows == 0 && ngx_http_cqrs_query_fit(ctx, row) != NGX_OK) {
+        ctx->unfit = 1;
     }
 
-    for (i = 0; i < ctx->plan.ncolumns; i++) {
-        type = PQftype(result, (int) i);
-
-        for (known = ngx_http_cqrs_query_types; known->type; known++) {
-            if (known->type == type) {
-                break;
-            }
-        }
-
-        if (known->kind != ctx->plan.columns[i].kind) {
-            return 0;
-        }
+    if (!ctx->unfit && !ctx->failed
+        && ngx_http_cqrs_query_add_row(ctx, row, 0) != NGX_OK)
+    {
+        ctx->failed = 1;
     }
 
-    return 1;
+    ctx->rows++;
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_cqrs_query_row_again(void *data)
+{
+    ngx_http_cqrs_query_ctx_t  *ctx = data;
+
+    ctx->rows = 0;
+    ctx->unfit = 0;
+
+    ngx_http_cqrs_query_body_reset(&ctx->body);
+
+    return NGX_OK;
 }
 
 
@@ -113,27 +142,31 @@ ngx_http_cqrs_query_rows(ngx_http_cqrs_query_ctx_t *ctx, PGresult *result,
     found->total = -1;
 
     if (ctx->options.explain) {
-        return ngx_http_cqrs_query_lines(ctx, result, found);
+        return ngx_http_cqrs_query_lines(ctx, result);
     }
 
     if (ctx->plan.columns) {
         return ngx_http_cqrs_query_json(ctx, result, found);
     }
 
-    ngx_http_cqrs_query_one(result, found);
-
-    return NGX_OK;
+    return ngx_http_cqrs_query_one(ctx, result, found);
 }
 
 
-static void
-ngx_http_cqrs_query_one(PGresult *result, ngx_http_cqrs_query_found_t *found)
+/* The body is not copied: the result lives as long as the request. */
+
+static ngx_int_t
+ngx_http_cqrs_query_one(ngx_http_cqrs_query_ctx_t *ctx, PGresult *result,
+    ngx_http_cqrs_query_found_t *found)
 {
+    int    len;
+    char  *body;
+
     /* a function that returns no row has returned nothing at all */
 
     if (PQntuples(result) == 0) {
         found->total = 0;
-        return;
+        return ngx_http_cqrs_query_body_refer(&ctx->body, (u_char *) "", 0);
     }
 
     found->total = ngx_http_cqrs_query_number(result, 0);
@@ -143,18 +176,20 @@ ngx_http_cqrs_query_one(PGresult *result, ngx_http_cqrs_query_found_t *found)
         found->rows = 0;
     }
 
-    found->body.data = (u_char *) PQgetvalue(result, 0, 2);
-    found->body.len = PQgetlength(result, 0, 2);
+    found->headers = ngx_http_cqrs_query_text(result, 3);
+    found->status = ngx_http_cqrs_query_text(result, 4);
+
+    body = PQgetvalue(result, 0, 2);
+    len = PQgetlength(result, 0, 2);
 
     /* in binary a version goes before the text */
 
-    if (PQftype(result, 2) == NGX_HTTP_CQRS_QUERY_JSONB && found->body.len) {
-        found->body.data++;
-        found->body.len--;
+    if (PQftype(result, 2) == NGX_HTTP_CQRS_QUERY_JSONB && len) {
+        body++;
+        len--;
     }
 
-    found->headers = ngx_http_cqrs_query_text(result, 3);
-    found->status = ngx_http_cqrs_query_text(result, 4);
+    return ngx_http_cqrs_query_body_refer(&ctx->body, (u_char *) body, len);
 }
 
 
@@ -181,31 +216,82 @@ ngx_http_cqrs_query_text(PGresult *result, int column)
 
 
 static ngx_int_t
-ngx_http_cqrs_query_lines(ngx_http_cqrs_query_ctx_t *ctx, PGresult *result,
-    ngx_http_cqrs_query_found_t *found)
+ngx_http_cqrs_query_lines(ngx_http_cqrs_query_ctx_t *ctx, PGresult *result)
 {
-    int      i, n;
-    u_char  *p;
-    size_t   size;
+    int  i;
 
-    n = PQntuples(result);
-    size = 0;
+    for (i = 0; i < PQntuples(result); i++) {
 
-    for (i = 0; i < n; i++) {
-        size += PQgetlength(result, i, 0) + 1;
+        if (ngx_http_cqrs_query_add_text(ctx, PQgetvalue(result, i, 0))
+            != NGX_OK
+            || ngx_http_cqrs_query_add_text(ctx, "\n") != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
     }
 
-    p = ngx_pnalloc(ctx->request->pool, size + 1);
-    if (p == NULL) {
+    return NGX_OK;
+}
+
+
+/* What came one by one is there already. */
+
+static ngx_int_t
+ngx_http_cqrs_query_json(ngx_http_cqrs_query_ctx_t *ctx, PGresult *result,
+    ngx_http_cqrs_query_found_t *found)
+{
+    int  i;
+
+    if (ngx_http_cqrs_query_fit(ctx, result) != NGX_OK || ctx->unfit) {
+        return NGX_DECLINED;
+    }
+
+    for (i = 0; i < PQntuples(result) && !ctx->failed; i++) {
+
+        if (ngx_http_cqrs_query_add_row(ctx, result, i) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        ctx->rows++;
+    }
+
+    found->rows = ctx->rows;
+
+    if (ctx->failed) {
         return NGX_ERROR;
     }
 
-    found->body.data = p;
-    found->body.len = size;
+    return ngx_http_cqrs_query_add_text(ctx, ctx->rows ? "]" : "[]");
+}
 
-    for (i = 0; i < n; i++) {
-        p = ngx_cpymem(p, PQgetvalue(result, i, 0), PQgetlength(result, i, 0));
-        *p++ = '\n';
+
+/* The types that came count, not those that the catalogue knew. */
+
+static ngx_int_t
+ngx_http_cqrs_query_fit(ngx_http_cqrs_query_ctx_t *ctx, PGresult *result)
+{
+    Oid                                type;
+    ngx_uint_t                         i;
+    const ngx_http_cqrs_query_type_t  *known;
+
+    if ((ngx_uint_t) PQnfields(result) != ctx->plan.ncolumns) {
+        return NGX_DECLINED;
+    }
+
+    for (i = 0; i < ctx->plan.ncolumns; i++) {
+        type = PQftype(result, (int) i);
+
+        for (known = ngx_http_cqrs_query_types; known->type; known++) {
+            if (known->type == type) {
+                break;
+            }
+        }
+
+        if (known->type == 0) {
+            return NGX_DECLINED;
+        }
+
+        ctx->plan.columns[i].kind = known->kind;
     }
 
     return NGX_OK;
@@ -215,95 +301,90 @@ ngx_http_cqrs_query_lines(ngx_http_cqrs_query_ctx_t *ctx, PGresult *result,
 /* As json_agg() writes them. */
 
 static ngx_int_t
-ngx_http_cqrs_query_json(ngx_http_cqrs_query_ctx_t *ctx, PGresult *result,
-    ngx_http_cqrs_query_found_t *found)
+ngx_http_cqrs_query_add_row(ngx_http_cqrs_query_ctx_t *ctx, PGresult *result,
+    int i)
 {
-    int                 i, j, n, m;
-    char               *p;
-    const char         *value;
-    cqrs_row_column_t  *column;
+    int                       j;
+    char                     *p;
+    u_char                   *room;
+    const char               *value;
+    const cqrs_row_column_t  *column;
 
-    n = PQntuples(result);
-    m = (int) ctx->plan.ncolumns;
-
-    p = ngx_pnalloc(ctx->request->pool,
-                    ngx_http_cqrs_query_json_size(ctx, result));
-    if (p == NULL) {
+    room = ngx_http_cqrs_query_body_reserve(&ctx->body,
+                            ngx_http_cqrs_query_row_size(ctx, result, i));
+    if (room == NULL) {
         return NGX_ERROR;
     }
 
-    found->rows = n;
-    found->body.data = (u_char *) p;
+    p = (char *) room;
 
-    *p++ = '[';
+    if (ctx->rows) {
+        p = (char *) ngx_cpymem(p, NGX_HTTP_CQRS_QUERY_BETWEEN,
+                                sizeof(NGX_HTTP_CQRS_QUERY_BETWEEN) - 1);
 
-    for (i = 0; i < n; i++) {
-
-        if (i) {
-            p = (char *) ngx_cpymem(p, NGX_HTTP_CQRS_QUERY_BETWEEN,
-                                    sizeof(NGX_HTTP_CQRS_QUERY_BETWEEN) - 1);
-        }
-
-        if (m == 0) {
-            *p++ = '{';
-        }
-
-        for (j = 0; j < m; j++) {
-            column = &ctx->plan.columns[j];
-
-            p = (char *) ngx_cpymem(p, column->prefix.data,
-                                    column->prefix.len);
-
-            value = PQgetisnull(result, i, j) ? NULL
-                                              : PQgetvalue(result, i, j);
-
-            p = cqrs_row_value(p, column->kind, value,
-                               PQgetlength(result, i, j));
-        }
-
-        *p++ = '}';
+    } else {
+        *p++ = '[';
     }
 
-    *p++ = ']';
+    for (j = 0; j < (int) ctx->plan.ncolumns; j++) {
+        column = &ctx->plan.columns[j];
 
-    found->body.len = (u_char *) p - found->body.data;
+        p = (char *) ngx_cpymem(p, column->prefix.data, column->prefix.len);
+
+        value = PQgetisnull(result, i, j) ? NULL : PQgetvalue(result, i, j);
+
+        p = cqrs_row_value(p, column->kind, value,
+                           PQgetlength(result, i, j));
+    }
+
+    *p++ = '}';
+
+    ngx_http_cqrs_query_body_written(&ctx->body, (u_char *) p);
 
     return NGX_OK;
 }
 
 
 static size_t
-ngx_http_cqrs_query_json_size(ngx_http_cqrs_query_ctx_t *ctx,
-    PGresult *result)
+ngx_http_cqrs_query_row_size(ngx_http_cqrs_query_ctx_t *ctx, PGresult *result,
+    int i)
 {
-    int                 i, j, n, m;
-    size_t              size;
-    const char         *value;
-    cqrs_row_column_t  *column;
+    int                       j;
+    size_t                    size;
+    const char               *value;
+    const cqrs_row_column_t  *column;
 
-    n = PQntuples(result);
-    m = (int) ctx->plan.ncolumns;
+    size = sizeof("}" NGX_HTTP_CQRS_QUERY_BETWEEN);
 
-    size = sizeof("{}" NGX_HTTP_CQRS_QUERY_BETWEEN);
+    for (j = 0; j < (int) ctx->plan.ncolumns; j++) {
+        column = &ctx->plan.columns[j];
 
-    for (j = 0; j < m; j++) {
-        size += ctx->plan.columns[j].prefix.len;
-    }
+        value = PQgetisnull(result, i, j) ? NULL : PQgetvalue(result, i, j);
 
-    size = n * size + sizeof("[]");
-
-    for (i = 0; i < n; i++) {
-
-        for (j = 0; j < m; j++) {
-            column = &ctx->plan.columns[j];
-
-            value = PQgetisnull(result, i, j) ? NULL
-                                              : PQgetvalue(result, i, j);
-
-            size += cqrs_row_value_size(column->kind, value,
-                                        PQgetlength(result, i, j));
-        }
+        size += column->prefix.len
+                + cqrs_row_value_size(column->kind, value,
+                                      PQgetlength(result, i, j));
     }
 
     return size;
+}
+
+
+static ngx_int_t
+ngx_http_cqrs_query_add_text(ngx_http_cqrs_query_ctx_t *ctx,
+    const char *text)
+{
+    size_t   len;
+    u_char  *room;
+
+    len = ngx_strlen(text);
+
+    room = ngx_http_cqrs_query_body_reserve(&ctx->body, len + 1);
+    if (room == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_http_cqrs_query_body_written(&ctx->body, ngx_cpymem(room, text, len));
+
+    return NGX_OK;
 }

@@ -19,9 +19,31 @@ ngx_int_t
 ngx_http_cqrs_send(ngx_http_request_t *r, ngx_uint_t status,
     const ngx_str_t *content_type, ngx_str_t *body)
 {
-    ngx_int_t     rc;
     ngx_buf_t    *b;
     ngx_chain_t   out;
+
+    b = ngx_calloc_buf(r->pool);
+    if (b == NULL) {
+        return NGX_ERROR;
+    }
+
+    b->pos = body->data;
+    b->last = body->data + body->len;
+    b->memory = 1;
+
+    out.buf = b;
+    out.next = NULL;
+
+    return ngx_http_cqrs_send_chain(r, status, content_type, &out, body->len);
+}
+
+
+ngx_int_t
+ngx_http_cqrs_send_chain(ngx_http_request_t *r, ngx_uint_t status,
+    const ngx_str_t *content_type, ngx_chain_t *body, off_t len)
+{
+    ngx_int_t     rc;
+    ngx_chain_t  *cl;
 
     /* what is left of a body would be taken for the next request */
 
@@ -32,7 +54,7 @@ ngx_http_cqrs_send(ngx_http_request_t *r, ngx_uint_t status,
     }
 
     r->headers_out.status = status;
-    r->headers_out.content_length_n = body->len;
+    r->headers_out.content_length_n = len;
 
     if (content_type) {
         r->headers_out.content_type = *content_type;
@@ -40,7 +62,7 @@ ngx_http_cqrs_send(ngx_http_request_t *r, ngx_uint_t status,
         r->headers_out.content_type_lowcase = NULL;
     }
 
-    if (body->len == 0) {
+    if (len == 0) {
         r->header_only = 1;
     }
 
@@ -50,21 +72,12 @@ ngx_http_cqrs_send(ngx_http_request_t *r, ngx_uint_t status,
         return rc;
     }
 
-    b = ngx_calloc_buf(r->pool);
-    if (b == NULL) {
-        return NGX_ERROR;
-    }
+    for (cl = body; cl->next; cl = cl->next) { /* void */ }
 
-    b->pos = body->data;
-    b->last = body->data + body->len;
-    b->memory = 1;
-    b->last_buf = (r == r->main) ? 1 : 0;
-    b->last_in_chain = 1;
+    cl->buf->last_buf = (r == r->main) ? 1 : 0;
+    cl->buf->last_in_chain = 1;
 
-    out.buf = b;
-    out.next = NULL;
-
-    return ngx_http_output_filter(r, &out);
+    return ngx_http_output_filter(r, body);
 }
 
 

@@ -22,6 +22,10 @@
 ngx_int_t ngx_http_cqrs_send(ngx_http_request_t *r, ngx_uint_t status,
     const ngx_str_t *content_type, ngx_str_t *body);
 
+/* The same for a body in several pieces, of that length together. */
+ngx_int_t ngx_http_cqrs_send_chain(ngx_http_request_t *r, ngx_uint_t status,
+    const ngx_str_t *content_type, ngx_chain_t *body, off_t len);
+
 /*
  * Sends a problem document (RFC 9457).  The kind is a stable word, listed in
  * docs/problems.md; the title is made from it.  The detail is one sentence for
