@@ -26,7 +26,7 @@
 #include "query_shape.h"
 
 
-#define SHAPES        2000
+#define SHAPES        1500
 #define SHAPE_PATH    4096
 #define SHAPE_DEPTH   3
 
