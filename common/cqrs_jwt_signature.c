@@ -4,9 +4,9 @@
  */
 
 /*
- * RSASSA-PSS as RFC 7518, section 3.5, has it: the same hash for the text, the
- * mask and the length of the salt.  Ed25519 as RFC 8037 has it, which hashes by
- * itself.
+ * RSASSA-PSS as RFC 7518, section 3.5, has it: the same hash for the text,
+ * the mask and the length of the salt.  Ed25519 as RFC 8037 has it, which
+ * hashes by itself.
  */
 
 #include "cqrs_base64.h"

@@ -3,7 +3,7 @@
  * Copyright (C) The ngx_cqrs authors
  */
 
-/* Reads the directive cqrs_command, and merges what locations say. */
+/* Reads cqrs_command and cqrs_command_keys, and merges what locations say. */
 
 #include "ngx_http_cqrs_module.h"
 #include "ngx_http_cqrs_command.h"
@@ -11,6 +11,7 @@
 
 
 #define NGX_HTTP_CQRS_COMMAND_WAIT  30000
+#define NGX_HTTP_CQRS_COMMAND_KEYS  (1024 * 1024)
 
 
 static ngx_int_t ngx_http_cqrs_command_parameter(ngx_str_t *arg,
@@ -23,6 +24,7 @@ static char *ngx_http_cqrs_command_set_wait(ngx_conf_t *cf,
     ngx_http_cqrs_command_loc_conf_t *conf, ngx_str_t *value);
 static char *ngx_http_cqrs_command_set_body(ngx_conf_t *cf,
     ngx_http_cqrs_command_loc_conf_t *conf, ngx_str_t *value);
+static char *ngx_http_cqrs_command_make_keys(ngx_conf_t *cf);
 static char *ngx_http_cqrs_command_learn(ngx_conf_t *cf,
     ngx_http_cqrs_command_loc_conf_t *conf, ngx_cqrs_pg_t *pg);
 
@@ -246,6 +248,62 @@ ngx_http_cqrs_command_set_body(ngx_conf_t *cf,
 }
 
 
+/* cqrs_command_keys SIZE|off */
+
+char *
+ngx_http_cqrs_command_set_keys(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_cqrs_command_main_conf_t *mcf = conf;
+
+    ssize_t     size;
+    ngx_str_t  *value;
+
+    if (mcf->keys_size != NGX_CONF_UNSET_SIZE) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (ngx_strcmp(value[1].data, "off") == 0) {
+        mcf->keys_size = 0;
+        return NGX_CONF_OK;
+    }
+
+    size = ngx_parse_size(&value[1]);
+
+    if (size == NGX_ERROR || size < (ssize_t) NGX_CQRS_KEYS_MIN) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid size \"%V\", it is %uz or more, or "
+                           "\"off\"", &value[1], NGX_CQRS_KEYS_MIN);
+        return NGX_CONF_ERROR;
+    }
+
+    mcf->keys_size = size;
+
+    return NGX_CONF_OK;
+}
+
+
+/* Whoever is the first to have commands. */
+
+static char *
+ngx_http_cqrs_command_make_keys(ngx_conf_t *cf)
+{
+    ngx_http_cqrs_command_main_conf_t  *mcf;
+
+    mcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_cqrs_command_module);
+
+    if (mcf->keys || mcf->keys_size == 0) {
+        return NGX_CONF_OK;
+    }
+
+    mcf->keys = ngx_cqrs_keys_create(cf, mcf->keys_size,
+                                     &ngx_http_cqrs_command_module);
+
+    return mcf->keys ? NGX_CONF_OK : NGX_CONF_ERROR;
+}
+
+
 void *
 ngx_http_cqrs_command_create_main_conf(ngx_conf_t *cf)
 {
@@ -263,7 +321,21 @@ ngx_http_cqrs_command_create_main_conf(ngx_conf_t *cf)
         return NULL;
     }
 
+    mcf->keys_size = NGX_CONF_UNSET_SIZE;
+    mcf->keys = NULL;
+
     return mcf;
+}
+
+
+char *
+ngx_http_cqrs_command_init_main_conf(ngx_conf_t *cf, void *conf)
+{
+    ngx_http_cqrs_command_main_conf_t  *mcf = conf;
+
+    ngx_conf_init_size_value(mcf->keys_size, NGX_HTTP_CQRS_COMMAND_KEYS);
+
+    return NGX_CONF_OK;
 }
 
 
@@ -328,7 +400,9 @@ ngx_http_cqrs_command_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         return NGX_CONF_ERROR;
     }
 
-    if (ngx_http_cqrs_jwt_check_conf(cf) != NGX_CONF_OK) {
+    if (ngx_http_cqrs_jwt_check_conf(cf) != NGX_CONF_OK
+        || ngx_http_cqrs_command_make_keys(cf) != NGX_CONF_OK)
+    {
         return NGX_CONF_ERROR;
     }
 
