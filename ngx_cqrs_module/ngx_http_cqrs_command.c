@@ -207,7 +207,10 @@ ngx_http_cqrs_command_handler(ngx_http_request_t *r)
 
     if (ngx_http_complex_value(r, conf->type, &ctx->command.type) != NGX_OK
         || ngx_http_complex_value(r, conf->stream, &ctx->command.stream)
-           != NGX_OK)
+           != NGX_OK
+        || (conf->causation
+            && ngx_http_complex_value(r, conf->causation,
+                                      &ctx->command.causation) != NGX_OK))
     {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }

@@ -31,6 +31,7 @@ typedef struct {
 typedef struct {
     ngx_http_complex_value_t        *type;
     ngx_http_complex_value_t        *stream;
+    ngx_http_complex_value_t        *causation;    /* NULL: a user's own */
     ngx_uint_t                       methods;
     ngx_str_t                        allow;
     ngx_msec_t                       wait;     /* for outcomes, at most */

@@ -40,7 +40,7 @@ static ngx_conf_bitmask_t  ngx_http_cqrs_command_methods[] = {
 
 /*
  * cqrs_command TYPE stream=STREAM [methods=METHOD,...] [wait=TIME]
- *              [body=required|optional]
+ *              [body=required|optional] [causation=EVENT]
  */
 
 char *
@@ -48,7 +48,7 @@ ngx_http_cqrs_command_set(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_cqrs_command_loc_conf_t *ccf = conf;
 
-    ngx_str_t                 *value, stream, methods, wait, body;
+    ngx_str_t                 *value, stream, methods, wait, body, causation;
     ngx_uint_t                 i;
     ngx_http_core_loc_conf_t  *clcf;
 
@@ -58,6 +58,7 @@ ngx_http_cqrs_command_set(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     ngx_str_null(&stream);
     ngx_str_null(&wait);
+    ngx_str_null(&causation);
     ngx_str_set(&methods, "POST");
     ngx_str_set(&body, "required");
 
@@ -68,14 +69,17 @@ ngx_http_cqrs_command_set(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         if (ngx_http_cqrs_command_parameter(&value[i], "stream=", &stream)
             || ngx_http_cqrs_command_parameter(&value[i], "methods=", &methods)
             || ngx_http_cqrs_command_parameter(&value[i], "wait=", &wait)
-            || ngx_http_cqrs_command_parameter(&value[i], "body=", &body))
+            || ngx_http_cqrs_command_parameter(&value[i], "body=", &body)
+            || ngx_http_cqrs_command_parameter(&value[i], "causation=",
+                                               &causation))
         {
             continue;
         }
 
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "invalid parameter \"%V\", known are "
-                           "stream=, methods=, wait= and body=", &value[i]);
+                           "stream=, methods=, wait=, body= and causation=",
+                           &value[i]);
         return NGX_CONF_ERROR;
     }
 
@@ -90,6 +94,9 @@ ngx_http_cqrs_command_set(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
            != NGX_CONF_OK
         || ngx_http_cqrs_command_compile(cf, &stream, &ccf->stream)
            != NGX_CONF_OK
+        || (causation.data
+            && ngx_http_cqrs_command_compile(cf, &causation, &ccf->causation)
+               != NGX_CONF_OK)
         || ngx_http_cqrs_command_set_methods(cf, ccf, &methods)
            != NGX_CONF_OK
         || ngx_http_cqrs_command_set_wait(cf, ccf, &wait) != NGX_CONF_OK
@@ -381,6 +388,7 @@ ngx_http_cqrs_command_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     if (conf->type == NULL && (clcf->noname || clcf->lmt_excpt)) {
         conf->type = prev->type;
         conf->stream = prev->stream;
+        conf->causation = prev->causation;
         conf->methods = prev->methods;
         conf->allow = prev->allow;
         conf->wait = prev->wait;
