@@ -130,7 +130,8 @@ ngx_http_cqrs_jwt_log_error(ngx_log_t *log, u_char *buf, size_t len)
     p = ngx_http_cqrs_jwt_log_next(log, buf, len);
 
     if (ngx_http_cqrs_jwt_log_hidden) {
-        ngx_http_cqrs_jwt_from_cover_text(ngx_http_cqrs_jwt_log_hidden, buf, p);
+        ngx_http_cqrs_jwt_from_cover_text(ngx_http_cqrs_jwt_log_hidden, buf,
+                                          p);
     }
 
     return p;
