@@ -14,10 +14,10 @@
 #include "ngx_http_cqrs_jwt.h"
 #include "ngx_http_cqrs_reply.h"
 
+#include "ngx_cqrs_random.h"
+
 #include "cqrs_names.h"
 #include "cqrs_partition.h"
-
-#include <openssl/rand.h>
 
 
 #define NGX_HTTP_CQRS_COMMAND_TEXT_MAX     128
@@ -383,7 +383,7 @@ ngx_http_cqrs_command_trace(ngx_http_request_t *r,
     u_char      random[CQRS_TRACE_RANDOM_LEN];
     ngx_str_t  *found;
 
-    if (RAND_bytes(random, sizeof(random)) != 1) {
+    if (ngx_cqrs_random(random, sizeof(random)) != NGX_OK) {
         return NGX_ERROR;
     }
 
