@@ -7,8 +7,8 @@
  * http_load: requests over keep-alive connections, each of which has one
  * request under way.
  *
- *   http_load -p PORT -c CONNECTIONS -t SECONDS -s STATUS -r KEYS
- *             [-m METHOD] [-h HEADERS] [-b BODY] -u PATH
+ *   http_load -p PORT -c CONNECTIONS (-t SECONDS | -n REQUESTS) -s STATUS
+ *             -r KEYS [-m METHOD] [-h HEADERS] [-b BODY] -u PATH
  *
  * %ld in PATH is replaced by 1 to KEYS in turn.  HEADERS are whole lines.
  */
@@ -31,6 +31,7 @@ typedef struct {
     long             port;
     long             connections;
     long             seconds;
+    long             requests;     /* 0: as many as there is time for */
     long             status;
     long             keys;
     const char      *method;
@@ -39,6 +40,7 @@ typedef struct {
     const char      *body;
 
     long             key;
+    long             sent;
     uint64_t         failed;
     bench_samples_t  samples;
 } http_load_t;
@@ -136,7 +138,7 @@ http_load_run(http_load_t *load, http_load_connection_t *c)
                 load->failed++;
             }
 
-            if (now < end) {
+            if (load->requests ? load->sent < load->requests : now < end) {
                 http_load_request(load, ready);
 
             } else {
@@ -156,6 +158,7 @@ http_load_request(http_load_t *load, http_load_connection_t *c)
     char  path[512], request[4096];
 
     load->key = load->key % load->keys + 1;
+    load->sent++;
 
     /* the format is the driver's, who gives it one place at most */
 
@@ -196,13 +199,14 @@ http_load_options(http_load_t *load, int argc, char **argv)
     load->method = "GET";
     load->headers = "";
 
-    while ((letter = getopt(argc, argv, "p:c:t:s:r:m:u:h:b:")) != -1) {
+    while ((letter = getopt(argc, argv, "p:c:t:n:s:r:m:u:h:b:")) != -1) {
 
         switch (letter) {
 
         case 'p': load->port = bench_option(letter, optarg, 1); break;
         case 'c': load->connections = bench_option(letter, optarg, 1); break;
         case 't': load->seconds = bench_option(letter, optarg, 1); break;
+        case 'n': load->requests = bench_option(letter, optarg, 1); break;
         case 's': load->status = bench_option(letter, optarg, 100); break;
         case 'r': load->keys = bench_option(letter, optarg, 1); break;
         case 'm': load->method = optarg; break;

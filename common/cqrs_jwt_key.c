@@ -18,7 +18,7 @@
 
 static int cqrs_jwt_key_check_secret(const cqrs_jwt_key_t *key,
     char error[CQRS_JWT_ERROR_MAX]);
-static int cqrs_jwt_key_check_public(const cqrs_jwt_key_t *key,
+static int cqrs_jwt_key_check_public(cqrs_jwt_key_t *key,
     char error[CQRS_JWT_ERROR_MAX]);
 static int cqrs_jwt_key_fits(EVP_PKEY *pkey, const cqrs_jwt_alg_t *alg);
 static int cqrs_jwt_key_no_password(char *buf, int size, int rwflag,
@@ -26,22 +26,27 @@ static int cqrs_jwt_key_no_password(char *buf, int size, int rwflag,
 
 
 static const cqrs_jwt_alg_t  cqrs_jwt_algs[] = {
-    { "HS256", JWT_ALG_HS256, 0, NULL, NULL },
-    { "HS384", JWT_ALG_HS384, 0, NULL, NULL },
-    { "HS512", JWT_ALG_HS512, 0, NULL, NULL },
-    { "RS256", JWT_ALG_RS256, EVP_PKEY_RSA, NULL, NULL },
-    { "RS384", JWT_ALG_RS384, EVP_PKEY_RSA, NULL, NULL },
-    { "RS512", JWT_ALG_RS512, EVP_PKEY_RSA, NULL, NULL },
-    { "ES256", JWT_ALG_ES256, EVP_PKEY_EC, "prime256v1", "P-256" },
-    { "ES384", JWT_ALG_ES384, EVP_PKEY_EC, "secp384r1", "P-384" },
-    { "ES512", JWT_ALG_ES512, EVP_PKEY_EC, "secp521r1", "P-521" },
-    { NULL, JWT_ALG_INVAL, 0, NULL, NULL }
+    { "HS256", JWT_ALG_HS256, 0, NULL, NULL, NULL },
+    { "HS384", JWT_ALG_HS384, 0, NULL, NULL, NULL },
+    { "HS512", JWT_ALG_HS512, 0, NULL, NULL, NULL },
+    { "RS256", JWT_ALG_RS256, EVP_PKEY_RSA, NULL, NULL, NULL },
+    { "RS384", JWT_ALG_RS384, EVP_PKEY_RSA, NULL, NULL, NULL },
+    { "RS512", JWT_ALG_RS512, EVP_PKEY_RSA, NULL, NULL, NULL },
+    { "PS256", JWT_ALG_INVAL, EVP_PKEY_RSA, NULL, NULL, "SHA256" },
+    { "PS384", JWT_ALG_INVAL, EVP_PKEY_RSA, NULL, NULL, "SHA384" },
+    { "PS512", JWT_ALG_INVAL, EVP_PKEY_RSA, NULL, NULL, "SHA512" },
+    { "ES256", JWT_ALG_ES256, EVP_PKEY_EC, "prime256v1", "P-256", NULL },
+    { "ES384", JWT_ALG_ES384, EVP_PKEY_EC, "secp384r1", "P-384", NULL },
+    { "ES512", JWT_ALG_ES512, EVP_PKEY_EC, "secp521r1", "P-521", NULL },
+    { "EdDSA", JWT_ALG_INVAL, EVP_PKEY_ED25519, NULL, "Ed25519", NULL },
+    { "Ed25519", JWT_ALG_INVAL, EVP_PKEY_ED25519, NULL, "Ed25519", NULL },
+    { NULL, JWT_ALG_INVAL, 0, NULL, NULL, NULL }
 };
 
 /* Those that there are beyond them. */
 
 static const char *const  cqrs_jwt_algs_missing[] = {
-    "PS256", "PS384", "PS512", "EdDSA", "Ed25519", "Ed448", "ES256K", NULL
+    "Ed448", "ES256K", NULL
 };
 
 
@@ -60,7 +65,7 @@ cqrs_jwt_alg(const char *name, char error[CQRS_JWT_ERROR_MAX])
     for (missing = cqrs_jwt_algs_missing; *missing; missing++) {
         if (strcmp(*missing, name) == 0) {
             snprintf(error, CQRS_JWT_ERROR_MAX,
-                     "the algorithm \"%s\" is not supported by libjwt, "
+                     "the algorithm \"%s\" is not supported, "
                      "supported are %s", name, CQRS_JWT_ALGS);
             return NULL;
         }
@@ -83,6 +88,7 @@ cqrs_jwt_key_init(cqrs_jwt_key_t *key, const cqrs_jwt_alg_t *alg,
     key->alg = alg;
     key->kid = kid ? strdup(kid) : NULL;
     key->len = len;
+    key->pkey = NULL;
     key->data = malloc(len + 1);
 
     if (key->data == NULL || (kid && key->kid == NULL)) {
@@ -112,9 +118,11 @@ cqrs_jwt_key_cleanup(cqrs_jwt_key_t *key)
         OPENSSL_cleanse(key->data, key->len);
     }
 
+    EVP_PKEY_free(key->pkey);
     free(key->data);
     free(key->kid);
 
+    key->pkey = NULL;
     key->data = NULL;
     key->kid = NULL;
 }
@@ -137,7 +145,7 @@ cqrs_jwt_key_check_secret(const cqrs_jwt_key_t *key,
 
 
 static int
-cqrs_jwt_key_check_public(const cqrs_jwt_key_t *key,
+cqrs_jwt_key_check_public(cqrs_jwt_key_t *key,
     char error[CQRS_JWT_ERROR_MAX])
 {
     int        rc;
@@ -150,6 +158,11 @@ cqrs_jwt_key_check_public(const cqrs_jwt_key_t *key,
                : NULL;
 
     rc = pkey ? cqrs_jwt_key_fits(pkey, key->alg) : -1;
+
+    if (rc == 0 && key->alg->alg == JWT_ALG_INVAL) {
+        key->pkey = pkey;
+        pkey = NULL;
+    }
 
     EVP_PKEY_free(pkey);
     BIO_free(bio);
@@ -168,7 +181,8 @@ cqrs_jwt_key_check_public(const cqrs_jwt_key_t *key,
     } else {
         snprintf(error, CQRS_JWT_ERROR_MAX,
                  "the %s key must be a public key in PEM on the curve %s",
-                 key->alg->name, key->alg->curve);
+                 key->alg->name, key->alg->curve ? key->alg->curve
+                                                 : key->alg->jwk_curve);
     }
 
     return -1;
@@ -186,6 +200,10 @@ cqrs_jwt_key_fits(EVP_PKEY *pkey, const cqrs_jwt_alg_t *alg)
 
     if (alg->type == EVP_PKEY_RSA) {
         return EVP_PKEY_get_bits(pkey) < CQRS_JWT_RSA_MIN ? -1 : 0;
+    }
+
+    if (alg->type == EVP_PKEY_ED25519) {
+        return 0;
     }
 
     if (EVP_PKEY_get_group_name(pkey, curve, sizeof(curve), NULL) != 1) {

@@ -16,11 +16,13 @@
 
 #include <jansson.h>
 #include <jwt.h>
+#include <openssl/evp.h>
 #include <stddef.h>
 
 
 #define CQRS_JWT_ALGS                                                         \
-    "HS256, HS384, HS512, RS256, RS384, RS512, ES256, ES384, ES512"
+    "HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512, "         \
+    "ES256, ES384, ES512, EdDSA, Ed25519"
 
 #define CQRS_JWT_ERROR_MAX  256
 
@@ -30,10 +32,11 @@
 
 typedef struct {
     const char  *name;
-    jwt_alg_t    alg;
+    jwt_alg_t    alg;         /* JWT_ALG_INVAL: libjwt does not have it */
     int          type;        /* of the public key; 0: a secret */
     const char  *curve;       /* as OpenSSL calls it */
     const char  *jwk_curve;   /* as RFC 7518 does */
+    const char  *digest;      /* of what libjwt does not have; or NULL */
 } cqrs_jwt_alg_t;
 
 typedef struct {
@@ -41,10 +44,11 @@ typedef struct {
     char                  *kid;     /* NULL: it has none; owned */
     unsigned char         *data;    /* a secret, or PEM; owned */
     size_t                 len;
+    EVP_PKEY              *pkey;    /* NULL: libjwt reads data; owned */
 } cqrs_jwt_key_t;
 
 
-/* NULL after a sentence: it is unknown, or libjwt does not have it. */
+/* NULL after a sentence: it is unknown, or not one of ours. */
 const cqrs_jwt_alg_t *cqrs_jwt_alg(const char *name,
     char error[CQRS_JWT_ERROR_MAX]);
 

@@ -48,6 +48,8 @@ static int cqrs_jwk_rsa(cqrs_jwt_key_t *key, const cqrs_jwt_alg_t *alg,
     const json_t *jwk, char error[CQRS_JWT_ERROR_MAX]);
 static int cqrs_jwk_ec(cqrs_jwt_key_t *key, const cqrs_jwt_alg_t *alg,
     const json_t *jwk, char error[CQRS_JWT_ERROR_MAX]);
+static int cqrs_jwk_okp(cqrs_jwt_key_t *key, const cqrs_jwt_alg_t *alg,
+    const json_t *jwk, char error[CQRS_JWT_ERROR_MAX]);
 static int cqrs_jwk_public(cqrs_jwt_key_t *key, const cqrs_jwt_alg_t *alg,
     const char *type, const json_t *jwk, OSSL_PARAM_BLD *build,
     char error[CQRS_JWT_ERROR_MAX]);
@@ -115,7 +117,7 @@ cqrs_jwt_key_of_set(cqrs_jwt_key_t *key, const json_t *jwk,
 
     if (name == NULL) {
         snprintf(error, CQRS_JWT_ERROR_MAX,
-                 "keys of its \"kty\" or \"crv\" are not supported by libjwt");
+                 "keys of its \"kty\" or \"crv\" are not supported");
         return CQRS_JWT_KEY_SKIPPED;
     }
 
@@ -135,6 +137,10 @@ cqrs_jwt_key_of_set(cqrs_jwt_key_t *key, const json_t *jwk,
 
     if (strcmp(kty, "EC") == 0 && alg->type == EVP_PKEY_EC) {
         return cqrs_jwk_ec(key, alg, jwk, error);
+    }
+
+    if (strcmp(kty, "OKP") == 0 && alg->type == EVP_PKEY_ED25519) {
+        return cqrs_jwk_okp(key, alg, jwk, error);
     }
 
     snprintf(error, CQRS_JWT_ERROR_MAX,
@@ -198,7 +204,15 @@ cqrs_jwk_default_alg(const json_t *jwk, const char *kty)
 
     curve = cqrs_jwk_text(jwk, "crv");
 
-    if (strcmp(kty, "EC") != 0 || curve == NULL) {
+    if (curve == NULL) {
+        return NULL;
+    }
+
+    if (strcmp(kty, "OKP") == 0) {
+        return strcmp(curve, "Ed25519") == 0 ? "EdDSA" : NULL;
+    }
+
+    if (strcmp(kty, "EC") != 0) {
         return NULL;
     }
 
@@ -333,6 +347,43 @@ cqrs_jwk_ec(cqrs_jwt_key_t *key, const cqrs_jwt_alg_t *alg,
     }
 
     rc = cqrs_jwk_public(key, alg, "EC", jwk, build, error);
+
+    OSSL_PARAM_BLD_free(build);
+
+    return rc;
+}
+
+
+static int
+cqrs_jwk_okp(cqrs_jwt_key_t *key, const cqrs_jwt_alg_t *alg,
+    const json_t *jwk, char error[CQRS_JWT_ERROR_MAX])
+{
+    int                rc;
+    const char        *curve;
+    OSSL_PARAM_BLD    *build;
+    cqrs_jwk_bytes_t   x;
+
+    curve = cqrs_jwk_text(jwk, "crv");
+
+    if (curve == NULL || strcmp(curve, alg->jwk_curve) != 0) {
+        snprintf(error, CQRS_JWT_ERROR_MAX,
+                 "its \"crv\" is not %s, which %s needs",
+                 alg->jwk_curve, alg->name);
+        return -1;
+    }
+
+    if (cqrs_jwk_member(&x, jwk, "x", error) != 0) {
+        return -1;
+    }
+
+    build = OSSL_PARAM_BLD_new();
+
+    if (build) {
+        OSSL_PARAM_BLD_push_octet_string(build, OSSL_PKEY_PARAM_PUB_KEY,
+                                         x.data, x.len);
+    }
+
+    rc = cqrs_jwk_public(key, alg, "ED25519", jwk, build, error);
 
     OSSL_PARAM_BLD_free(build);
 

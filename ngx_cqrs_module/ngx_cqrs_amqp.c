@@ -221,6 +221,13 @@ ngx_cqrs_amqp_cancel(ngx_cqrs_amqp_op_t *op)
 }
 
 
+const ngx_str_t *
+ngx_cqrs_amqp_place(ngx_cqrs_amqp_t *amqp)
+{
+    return &amqp->conf.place;
+}
+
+
 void
 ngx_cqrs_amqp_set_resolver(ngx_cqrs_amqp_t *amqp, ngx_resolver_t *resolver)
 {

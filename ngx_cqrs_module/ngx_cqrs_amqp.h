@@ -64,6 +64,9 @@ ngx_cqrs_amqp_op_t *ngx_cqrs_amqp_keep(ngx_cqrs_amqp_t *amqp,
     const cqrs_amqp_message_t *message, ngx_cqrs_amqp_handler_pt handler,
     void *data);
 
+/* Host, port and vhost, as the first URL has them; it stays the same. */
+const ngx_str_t *ngx_cqrs_amqp_place(ngx_cqrs_amqp_t *amqp);
+
 /* Where names are resolved when a connection is made; the first one counts. */
 void ngx_cqrs_amqp_set_resolver(ngx_cqrs_amqp_t *amqp,
     ngx_resolver_t *resolver);

@@ -127,6 +127,18 @@ ngx_cqrs_amqp_conf_read(ngx_conf_t *cf, ngx_cqrs_amqp_conf_t *conf)
 
     server = conf->servers.elts;
 
+    conf->place.data = ngx_pnalloc(cf->pool, server->host.len + 1
+                                             + NGX_INT_T_LEN + 1
+                                             + server->vhost.len);
+    if (conf->place.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    conf->place.len = ngx_sprintf(conf->place.data, "%V:%ui/%V",
+                                  &server->host, (ngx_uint_t) server->port,
+                                  &server->vhost)
+                      - conf->place.data;
+
     for (i = 0; i < conf->servers.nelts; i++) {
         if (server[i].tls) {
             return ngx_cqrs_amqp_ssl_create(cf, &conf->ssl);

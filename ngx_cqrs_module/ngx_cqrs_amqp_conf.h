@@ -33,6 +33,7 @@ typedef struct {
 
 typedef struct {
     ngx_array_t           servers;     /* in the order they are tried */
+    ngx_str_t             place;       /* of the first one, as it is written */
     ngx_msec_t            timeout;
     ngx_uint_t            heartbeat;   /* seconds */
     ngx_uint_t            max_unconfirmed;

@@ -28,6 +28,7 @@ static ngx_int_t ngx_http_cqrs_command_init_process(ngx_cycle_t *cycle);
 static void ngx_http_cqrs_command_body_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_cqrs_command_begin(ngx_http_request_t *r);
 static void ngx_http_cqrs_command_compared(ngx_uint_t other, void *data);
+static ngx_int_t ngx_http_cqrs_command_reused(ngx_http_request_t *r);
 static ngx_int_t ngx_http_cqrs_command_listen(ngx_http_request_t *r,
     ngx_http_cqrs_command_ctx_t *ctx);
 static void ngx_http_cqrs_command_heard(void *data);
@@ -69,6 +70,13 @@ static ngx_command_t  ngx_http_cqrs_command_commands[] = {
       0,
       NULL },
 
+    { ngx_string("cqrs_command_keys"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_http_cqrs_command_set_keys,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("cqrs_partitions"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
       ngx_conf_set_num_slot,
@@ -99,7 +107,7 @@ static ngx_http_module_t  ngx_http_cqrs_command_module_ctx = {
     NULL,                                  /* postconfiguration */
 
     ngx_http_cqrs_command_create_main_conf, /* create main configuration */
-    NULL,                                  /* init main configuration */
+    ngx_http_cqrs_command_init_main_conf,  /* init main configuration */
 
     NULL,                                  /* create server configuration */
     NULL,                                  /* merge server configuration */
@@ -199,7 +207,10 @@ ngx_http_cqrs_command_handler(ngx_http_request_t *r)
 
     if (ngx_http_complex_value(r, conf->type, &ctx->command.type) != NGX_OK
         || ngx_http_complex_value(r, conf->stream, &ctx->command.stream)
-           != NGX_OK)
+           != NGX_OK
+        || (conf->causation
+            && ngx_http_complex_value(r, conf->causation,
+                                      &ctx->command.causation) != NGX_OK))
     {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
@@ -241,9 +252,9 @@ ngx_http_cqrs_command_body_handler(ngx_http_request_t *r)
 static ngx_int_t
 ngx_http_cqrs_command_begin(ngx_http_request_t *r)
 {
-    ngx_int_t                     rc;
-    ngx_cqrs_redis_t             *redis;
-    ngx_http_cqrs_command_ctx_t  *ctx;
+    ngx_int_t                           rc;
+    ngx_http_cqrs_command_ctx_t        *ctx;
+    ngx_http_cqrs_command_main_conf_t  *mcf;
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_cqrs_command_module);
 
@@ -252,16 +263,21 @@ ngx_http_cqrs_command_begin(ngx_http_request_t *r)
         return rc;
     }
 
-    redis = ngx_http_cqrs_loc_conf(r)->redis;
+    if (ctx->command.keyed) {
+        mcf = ngx_http_get_module_main_conf(r, ngx_http_cqrs_command_module);
 
-    if (redis && ctx->command.keyed) {
+        ctx->key.keys = mcf->keys;
         ctx->key.handler = ngx_http_cqrs_command_compared;
         ctx->key.data = ctx;
 
-        rc = ngx_http_cqrs_command_key_begin(r, &ctx->key, redis,
-                                             &ctx->command);
+        rc = ngx_http_cqrs_command_key_begin(r, &ctx->key, &ctx->command);
+
         if (rc == NGX_OK) {
             return NGX_OK;
+        }
+
+        if (rc == NGX_BUSY) {
+            return ngx_http_cqrs_command_reused(r);
         }
     }
 
@@ -280,16 +296,23 @@ ngx_http_cqrs_command_compared(ngx_uint_t other, void *data)
 
     ngx_http_set_log_request(r->connection->log, r);
 
-    rc = other ? ngx_http_cqrs_problem(r, NGX_HTTP_CQRS_UNPROCESSABLE,
-                                       "idempotency-key-reused",
-                                       "this Idempotency-Key was used for "
-                                       "another command: its body, type or "
-                                       "stream is not the same")
+    rc = other ? ngx_http_cqrs_command_reused(r)
                : ngx_http_cqrs_command_listen(r, ctx);
 
     if (rc != NGX_OK) {
         ngx_http_cqrs_command_resume(r, rc);
     }
+}
+
+
+static ngx_int_t
+ngx_http_cqrs_command_reused(ngx_http_request_t *r)
+{
+    return ngx_http_cqrs_problem(r, NGX_HTTP_CQRS_UNPROCESSABLE,
+                                 "idempotency-key-reused",
+                                 "this Idempotency-Key was used for another "
+                                 "command: its body, type or stream is not "
+                                 "the same");
 }
 
 

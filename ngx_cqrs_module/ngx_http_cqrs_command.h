@@ -23,12 +23,15 @@
 
 typedef struct {
     ngx_array_t                      learned;  /* of ngx_cqrs_partitions_t * */
+    size_t                           keys_size;    /* 0: none are kept */
+    ngx_cqrs_keys_t                 *keys;     /* NULL: nobody needs them */
 } ngx_http_cqrs_command_main_conf_t;
 
 
 typedef struct {
     ngx_http_complex_value_t        *type;
     ngx_http_complex_value_t        *stream;
+    ngx_http_complex_value_t        *causation;    /* NULL: a user's own */
     ngx_uint_t                       methods;
     ngx_str_t                        allow;
     ngx_msec_t                       wait;     /* for outcomes, at most */
@@ -67,9 +70,12 @@ ngx_int_t ngx_http_cqrs_command_handler(ngx_http_request_t *r);
 /* In ngx_http_cqrs_command_conf.c. */
 void *ngx_http_cqrs_command_create_main_conf(ngx_conf_t *cf);
 void *ngx_http_cqrs_command_create_loc_conf(ngx_conf_t *cf);
+char *ngx_http_cqrs_command_init_main_conf(ngx_conf_t *cf, void *conf);
 char *ngx_http_cqrs_command_merge_loc_conf(ngx_conf_t *cf, void *parent,
     void *child);
 char *ngx_http_cqrs_command_set(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_cqrs_command_set_keys(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 
 /* In ngx_http_cqrs_command_variables.c. */

@@ -3,7 +3,7 @@
  * Copyright (C) The ngx_cqrs authors
  */
 
-/* Reads the directive cqrs_command, and merges what locations say. */
+/* Reads cqrs_command and cqrs_command_keys, and merges what locations say. */
 
 #include "ngx_http_cqrs_module.h"
 #include "ngx_http_cqrs_command.h"
@@ -11,6 +11,7 @@
 
 
 #define NGX_HTTP_CQRS_COMMAND_WAIT  30000
+#define NGX_HTTP_CQRS_COMMAND_KEYS  (1024 * 1024)
 
 
 static ngx_int_t ngx_http_cqrs_command_parameter(ngx_str_t *arg,
@@ -23,6 +24,7 @@ static char *ngx_http_cqrs_command_set_wait(ngx_conf_t *cf,
     ngx_http_cqrs_command_loc_conf_t *conf, ngx_str_t *value);
 static char *ngx_http_cqrs_command_set_body(ngx_conf_t *cf,
     ngx_http_cqrs_command_loc_conf_t *conf, ngx_str_t *value);
+static char *ngx_http_cqrs_command_make_keys(ngx_conf_t *cf);
 static char *ngx_http_cqrs_command_learn(ngx_conf_t *cf,
     ngx_http_cqrs_command_loc_conf_t *conf, ngx_cqrs_pg_t *pg);
 
@@ -38,7 +40,7 @@ static ngx_conf_bitmask_t  ngx_http_cqrs_command_methods[] = {
 
 /*
  * cqrs_command TYPE stream=STREAM [methods=METHOD,...] [wait=TIME]
- *              [body=required|optional]
+ *              [body=required|optional] [causation=EVENT]
  */
 
 char *
@@ -46,7 +48,7 @@ ngx_http_cqrs_command_set(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_cqrs_command_loc_conf_t *ccf = conf;
 
-    ngx_str_t                 *value, stream, methods, wait, body;
+    ngx_str_t                 *value, stream, methods, wait, body, causation;
     ngx_uint_t                 i;
     ngx_http_core_loc_conf_t  *clcf;
 
@@ -56,6 +58,7 @@ ngx_http_cqrs_command_set(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     ngx_str_null(&stream);
     ngx_str_null(&wait);
+    ngx_str_null(&causation);
     ngx_str_set(&methods, "POST");
     ngx_str_set(&body, "required");
 
@@ -66,14 +69,17 @@ ngx_http_cqrs_command_set(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         if (ngx_http_cqrs_command_parameter(&value[i], "stream=", &stream)
             || ngx_http_cqrs_command_parameter(&value[i], "methods=", &methods)
             || ngx_http_cqrs_command_parameter(&value[i], "wait=", &wait)
-            || ngx_http_cqrs_command_parameter(&value[i], "body=", &body))
+            || ngx_http_cqrs_command_parameter(&value[i], "body=", &body)
+            || ngx_http_cqrs_command_parameter(&value[i], "causation=",
+                                               &causation))
         {
             continue;
         }
 
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "invalid parameter \"%V\", known are "
-                           "stream=, methods=, wait= and body=", &value[i]);
+                           "stream=, methods=, wait=, body= and causation=",
+                           &value[i]);
         return NGX_CONF_ERROR;
     }
 
@@ -88,6 +94,9 @@ ngx_http_cqrs_command_set(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
            != NGX_CONF_OK
         || ngx_http_cqrs_command_compile(cf, &stream, &ccf->stream)
            != NGX_CONF_OK
+        || (causation.data
+            && ngx_http_cqrs_command_compile(cf, &causation, &ccf->causation)
+               != NGX_CONF_OK)
         || ngx_http_cqrs_command_set_methods(cf, ccf, &methods)
            != NGX_CONF_OK
         || ngx_http_cqrs_command_set_wait(cf, ccf, &wait) != NGX_CONF_OK
@@ -246,6 +255,62 @@ ngx_http_cqrs_command_set_body(ngx_conf_t *cf,
 }
 
 
+/* cqrs_command_keys SIZE|off */
+
+char *
+ngx_http_cqrs_command_set_keys(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_cqrs_command_main_conf_t *mcf = conf;
+
+    ssize_t     size;
+    ngx_str_t  *value;
+
+    if (mcf->keys_size != NGX_CONF_UNSET_SIZE) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (ngx_strcmp(value[1].data, "off") == 0) {
+        mcf->keys_size = 0;
+        return NGX_CONF_OK;
+    }
+
+    size = ngx_parse_size(&value[1]);
+
+    if (size == NGX_ERROR || size < (ssize_t) NGX_CQRS_KEYS_MIN) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid size \"%V\", it is %uz or more, or "
+                           "\"off\"", &value[1], NGX_CQRS_KEYS_MIN);
+        return NGX_CONF_ERROR;
+    }
+
+    mcf->keys_size = size;
+
+    return NGX_CONF_OK;
+}
+
+
+/* Whoever is the first to have commands. */
+
+static char *
+ngx_http_cqrs_command_make_keys(ngx_conf_t *cf)
+{
+    ngx_http_cqrs_command_main_conf_t  *mcf;
+
+    mcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_cqrs_command_module);
+
+    if (mcf->keys || mcf->keys_size == 0) {
+        return NGX_CONF_OK;
+    }
+
+    mcf->keys = ngx_cqrs_keys_create(cf, mcf->keys_size,
+                                     &ngx_http_cqrs_command_module);
+
+    return mcf->keys ? NGX_CONF_OK : NGX_CONF_ERROR;
+}
+
+
 void *
 ngx_http_cqrs_command_create_main_conf(ngx_conf_t *cf)
 {
@@ -263,7 +328,21 @@ ngx_http_cqrs_command_create_main_conf(ngx_conf_t *cf)
         return NULL;
     }
 
+    mcf->keys_size = NGX_CONF_UNSET_SIZE;
+    mcf->keys = NULL;
+
     return mcf;
+}
+
+
+char *
+ngx_http_cqrs_command_init_main_conf(ngx_conf_t *cf, void *conf)
+{
+    ngx_http_cqrs_command_main_conf_t  *mcf = conf;
+
+    ngx_conf_init_size_value(mcf->keys_size, NGX_HTTP_CQRS_COMMAND_KEYS);
+
+    return NGX_CONF_OK;
 }
 
 
@@ -309,6 +388,7 @@ ngx_http_cqrs_command_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     if (conf->type == NULL && (clcf->noname || clcf->lmt_excpt)) {
         conf->type = prev->type;
         conf->stream = prev->stream;
+        conf->causation = prev->causation;
         conf->methods = prev->methods;
         conf->allow = prev->allow;
         conf->wait = prev->wait;
@@ -328,7 +408,9 @@ ngx_http_cqrs_command_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         return NGX_CONF_ERROR;
     }
 
-    if (ngx_http_cqrs_jwt_check_conf(cf) != NGX_CONF_OK) {
+    if (ngx_http_cqrs_jwt_check_conf(cf) != NGX_CONF_OK
+        || ngx_http_cqrs_command_make_keys(cf) != NGX_CONF_OK)
+    {
         return NGX_CONF_ERROR;
     }
 

@@ -11,7 +11,7 @@
 
 #include "ngx_http_cqrs_command_id.h"
 
-#include <openssl/rand.h>
+#include "ngx_cqrs_random.h"
 
 
 #define NGX_HTTP_CQRS_COMMAND_TAIL_BITS  62
@@ -27,7 +27,7 @@ ngx_http_cqrs_command_id_next(cqrs_uuid_t *id)
     static u_char     head[2];
     static uint64_t   last, counter;
 
-    if (RAND_bytes(random, sizeof(random)) != 1) {
+    if (ngx_cqrs_random(random, sizeof(random)) != NGX_OK) {
         return NGX_ERROR;
     }
 

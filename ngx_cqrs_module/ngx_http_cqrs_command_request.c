@@ -14,10 +14,10 @@
 #include "ngx_http_cqrs_jwt.h"
 #include "ngx_http_cqrs_reply.h"
 
+#include "ngx_cqrs_random.h"
+
 #include "cqrs_names.h"
 #include "cqrs_partition.h"
-
-#include <openssl/rand.h>
 
 
 #define NGX_HTTP_CQRS_COMMAND_TEXT_MAX     128
@@ -34,6 +34,8 @@ static ngx_int_t ngx_http_cqrs_command_body_copy(ngx_http_request_t *r,
 static ngx_int_t ngx_http_cqrs_command_make_id(ngx_http_request_t *r,
     ngx_http_cqrs_command_request_t *cr);
 static ngx_int_t ngx_http_cqrs_command_trace(ngx_http_request_t *r,
+    ngx_http_cqrs_command_request_t *cr);
+static ngx_int_t ngx_http_cqrs_command_causation(ngx_http_request_t *r,
     ngx_http_cqrs_command_request_t *cr);
 static ngx_int_t ngx_http_cqrs_command_expected(ngx_http_request_t *r,
     ngx_str_t *expected);
@@ -53,6 +55,7 @@ ngx_int_t
 ngx_http_cqrs_command_request_check(ngx_http_request_t *r,
     ngx_http_cqrs_command_request_t *cr)
 {
+    ngx_int_t         rc;
     ngx_table_elt_t  *type;
 
     type = r->headers_in.content_type;
@@ -73,6 +76,11 @@ ngx_http_cqrs_command_request_check(ngx_http_request_t *r,
                                      "a stream's name is 1 to %d bytes of "
                                      "UTF-8 without control characters",
                                      CQRS_STREAM_MAX);
+    }
+
+    rc = ngx_http_cqrs_command_causation(r, cr);
+    if (rc != NGX_OK) {
+        return rc;
     }
 
     return ngx_http_cqrs_command_expected(r, &cr->expected);
@@ -130,6 +138,8 @@ ngx_http_cqrs_command_request_build(ngx_http_request_t *r,
     ngx_http_cqrs_command_add(cr, CQRS_HEADER_USER, &cr->user);
     ngx_http_cqrs_command_add(cr, CQRS_HEADER_CLAIMS, &claims);
     ngx_http_cqrs_command_add(cr, CQRS_HEADER_EXPECTED_VERSION, &cr->expected);
+
+    ngx_http_cqrs_command_add(cr, CQRS_HEADER_CAUSATION_ID, &cr->causation);
 
     /* these two come from whoever called the client; a bad one is no error */
 
@@ -373,7 +383,7 @@ ngx_http_cqrs_command_trace(ngx_http_request_t *r,
     u_char      random[CQRS_TRACE_RANDOM_LEN];
     ngx_str_t  *found;
 
-    if (RAND_bytes(random, sizeof(random)) != 1) {
+    if (ngx_cqrs_random(random, sizeof(random)) != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -387,6 +397,40 @@ ngx_http_cqrs_command_trace(ngx_http_request_t *r,
 
     cr->traceparent.data = cr->trace_text;
     cr->traceparent.len = CQRS_TRACE_LEN;
+
+    return NGX_OK;
+}
+
+
+/*
+ * What names its cause is a process manager's command, and domains trust that.
+ * So it is the location that says where the name comes from; never a header of
+ * a client's by itself.
+ */
+
+static ngx_int_t
+ngx_http_cqrs_command_causation(ngx_http_request_t *r,
+    ngx_http_cqrs_command_request_t *cr)
+{
+    cqrs_uuid_t  event;
+
+    if (cr->causation.len == 0) {
+        return NGX_OK;
+    }
+
+    if (cqrs_uuid_parse(&event, (char *) cr->causation.data, cr->causation.len)
+        != 0)
+    {
+        return ngx_http_cqrs_problem(r, NGX_HTTP_BAD_REQUEST,
+                                     "invalid-causation",
+                                     "a command's cause is the id of an event,"
+                                     " a UUID");
+    }
+
+    cqrs_uuid_format((char *) cr->causation_text, &event);
+
+    cr->causation.data = cr->causation_text;
+    cr->causation.len = CQRS_UUID_TEXT_LEN;
 
     return NGX_OK;
 }

@@ -24,12 +24,14 @@ typedef struct {
     ngx_str_t            type;
     ngx_str_t            stream;
     ngx_str_t            user;                 /* empty: nobody is known */
+    ngx_str_t            causation;            /* empty: a user's own */
     ngx_str_t            expected;             /* version; empty: any */
     ngx_str_t            body;
     ngx_str_t            id;                   /* empty until it is made */
     ngx_str_t            traceparent;          /* the same */
     u_char               id_text[CQRS_UUID_TEXT_LEN];
     u_char               trace_text[CQRS_TRACE_LEN];
+    u_char               causation_text[CQRS_UUID_TEXT_LEN];
     cqrs_amqp_header_t   headers[CQRS_AMQP_HEADERS_MAX];
     cqrs_amqp_message_t  message;
     unsigned             optional:1;           /* the body is */
@@ -38,8 +40,9 @@ typedef struct {
 
 
 /*
- * Checks all that can be checked before the body is there.  Type, stream and
- * whether the body is optional are the caller's.  This and the next return
+ * Checks all that can be checked before the body is there.  Type, stream,
+ * causation and whether the body is optional are the caller's.  This and the
+ * next return
  * NGX_OK, or else what a content handler returns: a problem was sent, or
  * memory is short.
  */

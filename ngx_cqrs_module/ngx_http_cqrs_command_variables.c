@@ -74,6 +74,11 @@ static const ngx_str_t  ngx_http_cqrs_command_statuses[] = {
 };
 
 
+/* Where nobody waits for the confirm that is all that is known. */
+
+static const ngx_str_t  ngx_http_cqrs_command_kept = ngx_string("kept");
+
+
 /* In the order of cqrs_outcome_e. */
 
 static const ngx_str_t  ngx_http_cqrs_command_outcomes[] = {
@@ -136,16 +141,24 @@ static ngx_int_t
 ngx_http_cqrs_command_status_value(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {
-    ngx_http_cqrs_command_ctx_t  *ctx;
+    ngx_http_cqrs_command_ctx_t       *ctx;
+    ngx_http_cqrs_command_loc_conf_t  *conf;
 
     v->not_found = 1;
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_cqrs_command_module);
 
-    if (ctx && ctx->answered) {
-        ngx_http_cqrs_command_set_text(v,
-                                &ngx_http_cqrs_command_statuses[ctx->status]);
+    if (ctx == NULL || !ctx->answered) {
+        return NGX_OK;
     }
+
+    conf = ngx_http_get_module_loc_conf(r, ngx_http_cqrs_command_module);
+
+    ngx_http_cqrs_command_set_text(v,
+                          ctx->status == NGX_CQRS_AMQP_CONFIRMED
+                          && !conf->confirm
+                          ? &ngx_http_cqrs_command_kept
+                          : &ngx_http_cqrs_command_statuses[ctx->status]);
 
     return NGX_OK;
 }

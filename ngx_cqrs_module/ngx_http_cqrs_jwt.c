@@ -7,8 +7,8 @@
  * Tokens: cqrs_jwt_key and what belongs to it, and $cqrs_jwt_<claim>.
  *
  * Why a token is refused its sender is told; it is not logged.  A token in an
- * argument is hidden before anything of a location of ours can log the request
- * line, which nginx adds to each error.
+ * argument is hidden as soon as a location of ours is known, and in any case
+ * from what is written to logs.
  */
 
 #include "ngx_http_cqrs_module.h"
@@ -16,6 +16,7 @@
 #include "ngx_http_cqrs_jwt_ctx.h"
 #include "ngx_http_cqrs_jwt_from.h"
 #include "ngx_http_cqrs_jwt_key.h"
+#include "ngx_http_cqrs_jwt_log.h"
 #include "ngx_http_cqrs_reply.h"
 
 
@@ -132,7 +133,7 @@ ngx_module_t  ngx_http_cqrs_jwt_module = {
     ngx_http_cqrs_jwt_commands,            /* module directives */
     NGX_HTTP_MODULE,                       /* module type */
     NULL,                                  /* init master */
-    NULL,                                  /* init module */
+    ngx_http_cqrs_jwt_log_errors,          /* init module */
     NULL,                                  /* init process */
     NULL,                                  /* init thread */
     NULL,                                  /* exit thread */
@@ -525,7 +526,7 @@ ngx_http_cqrs_jwt_init(ngx_conf_t *cf)
 
     *h = ngx_http_cqrs_jwt_rewrite_handler;
 
-    return NGX_OK;
+    return ngx_http_cqrs_jwt_log_access(cf);
 }
 
 
@@ -639,11 +640,15 @@ ngx_http_cqrs_jwt_set_from(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_cqrs_jwt_loc_conf_t *jlcf = conf;
 
+    ngx_http_cqrs_jwt_main_conf_t  *jmcf;
+
     if (jlcf->from) {
         return "is duplicate";
     }
 
-    jlcf->from = ngx_http_cqrs_jwt_from_read(cf);
+    jmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_cqrs_jwt_module);
+
+    jlcf->from = ngx_http_cqrs_jwt_from_read(cf, &jmcf->hidden);
 
     return jlcf->from ? NGX_CONF_OK : NGX_CONF_ERROR;
 }

@@ -23,6 +23,8 @@
 
 typedef struct {
     ngx_http_cqrs_jwt_cache_t  cache;
+    ngx_array_t               *hidden;     /* arguments, of all locations;
+                                              NULL: none is one for tokens */
 } ngx_http_cqrs_jwt_main_conf_t;
 
 

@@ -22,6 +22,8 @@ typedef struct {
 
 static ngx_int_t ngx_http_cqrs_jwt_from_place(ngx_str_t *text,
     ngx_http_cqrs_jwt_from_t *from);
+static ngx_int_t ngx_http_cqrs_jwt_from_add(ngx_conf_t *cf,
+    ngx_array_t **hidden, const ngx_http_cqrs_jwt_from_t *from);
 static ngx_int_t ngx_http_cqrs_jwt_from_look(ngx_http_request_t *r,
     ngx_http_cqrs_jwt_from_t *from, ngx_str_t *hidden, ngx_str_t *text);
 static ngx_int_t ngx_http_cqrs_jwt_from_header(ngx_http_request_t *r,
@@ -37,6 +39,8 @@ static ngx_int_t ngx_http_cqrs_jwt_from_cover(ngx_http_request_t *r,
     ngx_array_t *from, ngx_str_t *line, size_t start);
 static size_t ngx_http_cqrs_jwt_from_query(const ngx_str_t *line);
 static u_char *ngx_http_cqrs_jwt_from_end(u_char *p, u_char *last);
+static u_char *ngx_http_cqrs_jwt_from_blank(u_char *p, u_char *last);
+static u_char *ngx_http_cqrs_jwt_from_quoted(u_char *p, u_char *last);
 static ngx_uint_t ngx_http_cqrs_jwt_from_is(const ngx_http_cqrs_jwt_from_t *f,
     u_char *p, u_char *end);
 static ngx_http_cqrs_jwt_from_t *ngx_http_cqrs_jwt_from_one(ngx_array_t *from,
@@ -49,11 +53,12 @@ static ngx_http_cqrs_jwt_from_t  ngx_http_cqrs_jwt_from_default = {
 
 
 ngx_array_t *
-ngx_http_cqrs_jwt_from_read(ngx_conf_t *cf)
+ngx_http_cqrs_jwt_from_read(ngx_conf_t *cf, ngx_array_t **hidden)
 {
-    ngx_str_t    *value;
-    ngx_uint_t    i;
-    ngx_array_t  *from;
+    ngx_str_t                 *value;
+    ngx_uint_t                 i;
+    ngx_array_t               *from;
+    ngx_http_cqrs_jwt_from_t  *f;
 
     from = ngx_array_create(cf->pool, cf->args->nelts - 1,
                             sizeof(ngx_http_cqrs_jwt_from_t));
@@ -65,9 +70,9 @@ ngx_http_cqrs_jwt_from_read(ngx_conf_t *cf)
 
     for (i = 1; i < cf->args->nelts; i++) {
 
-        if (ngx_http_cqrs_jwt_from_place(&value[i], ngx_array_push(from))
-            != NGX_OK)
-        {
+        f = ngx_array_push(from);
+
+        if (ngx_http_cqrs_jwt_from_place(&value[i], f) != NGX_OK) {
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                                "invalid place \"%V\", a token is taken from "
                                "\"header\", \"cookie:NAME\", "
@@ -75,9 +80,53 @@ ngx_http_cqrs_jwt_from_read(ngx_conf_t *cf)
                                &value[i]);
             return NULL;
         }
+
+        if (f->place == NGX_HTTP_CQRS_JWT_ARGUMENT
+            && ngx_http_cqrs_jwt_from_add(cf, hidden, f) != NGX_OK)
+        {
+            return NULL;
+        }
     }
 
     return from;
+}
+
+
+static ngx_int_t
+ngx_http_cqrs_jwt_from_add(ngx_conf_t *cf, ngx_array_t **hidden,
+    const ngx_http_cqrs_jwt_from_t *from)
+{
+    ngx_uint_t                 i;
+    ngx_http_cqrs_jwt_from_t  *added;
+
+    if (*hidden == NULL) {
+        *hidden = ngx_array_create(cf->pool, 1,
+                                   sizeof(ngx_http_cqrs_jwt_from_t));
+        if (*hidden == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
+    added = (*hidden)->elts;
+
+    for (i = 0; i < (*hidden)->nelts; i++) {
+        if (added[i].name.len == from->name.len
+            && ngx_strncasecmp(added[i].name.data, from->name.data,
+                               from->name.len)
+               == 0)
+        {
+            return NGX_OK;
+        }
+    }
+
+    added = ngx_array_push(*hidden);
+    if (added == NULL) {
+        return NGX_ERROR;
+    }
+
+    *added = *from;
+
+    return NGX_OK;
 }
 
 
@@ -370,6 +419,60 @@ ngx_http_cqrs_jwt_from_hide(ngx_http_request_t *r, ngx_array_t *from,
 }
 
 
+ngx_int_t
+ngx_http_cqrs_jwt_from_hide_all(ngx_http_request_t *r, ngx_array_t *from)
+{
+    ngx_str_t        *page, hidden;
+    ngx_table_elt_t  *referer;
+
+    if (from == NULL) {
+        return NGX_OK;
+    }
+
+    ngx_str_null(&hidden);
+
+    if (ngx_http_cqrs_jwt_from_hide(r, from, &hidden) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    referer = r->headers_in.referer;
+
+    if (referer == NULL) {
+        return NGX_OK;
+    }
+
+    page = &referer->value;
+
+    return ngx_http_cqrs_jwt_from_cover(r, from, page,
+                                        ngx_http_cqrs_jwt_from_query(page));
+}
+
+
+void
+ngx_http_cqrs_jwt_from_cover_text(ngx_array_t *from, u_char *p, u_char *last)
+{
+    u_char                    *end;
+    ngx_http_cqrs_jwt_from_t  *f;
+
+    while (p < last) {
+
+        if (*p != '?' && *p != '&') {
+            p++;
+            continue;
+        }
+
+        p++;
+        end = ngx_http_cqrs_jwt_from_quoted(p, last);
+        f = ngx_http_cqrs_jwt_from_one(from, p, end);
+
+        if (f) {
+            p += f->name.len + 1;
+            ngx_memset(p, '*', end - p);
+        }
+    }
+}
+
+
 /* In a copy: what is there may be the configuration's. */
 
 static ngx_int_t
@@ -387,16 +490,11 @@ ngx_http_cqrs_jwt_from_cover(ngx_http_request_t *r, ngx_array_t *from,
     copy = NULL;
     last = line->data + line->len;
 
-    if (start) {
-
-        /* in the request line the protocol follows */
-
-        end = ngx_strlchr(line->data + start, last, ' ');
-        last = end ? end : last;
-    }
-
     for (p = line->data + start; p < last; p = end + 1) {
-        end = ngx_http_cqrs_jwt_from_end(p, last);
+
+        /* in the request line the protocol follows, if nothing worse does */
+
+        end = ngx_http_cqrs_jwt_from_blank(p, last);
 
         f = ngx_http_cqrs_jwt_from_one(from, p, end);
         if (f == NULL) {
@@ -447,6 +545,36 @@ ngx_http_cqrs_jwt_from_end(u_char *p, u_char *last)
     end = ngx_strlchr(p, last, '&');
 
     return end ? end : last;
+}
+
+
+/* The same where a blank ends it, too. */
+
+static u_char *
+ngx_http_cqrs_jwt_from_blank(u_char *p, u_char *last)
+{
+    while (p < last && *p != '&' && *p != ' ') {
+        p++;
+    }
+
+    return p;
+}
+
+
+/* And where what it is part of ends: request: "...", host: "..." */
+
+static u_char *
+ngx_http_cqrs_jwt_from_quoted(u_char *p, u_char *last)
+{
+    last = ngx_http_cqrs_jwt_from_blank(p, last);
+
+    for ( /* void */ ; p < last; p++) {
+        if (*p == '"' && (p + 1 == last || p[1] == ',')) {
+            break;
+        }
+    }
+
+    return p;
 }
 
 

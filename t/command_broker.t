@@ -36,6 +36,8 @@ system('sh', '-c', 'cd "$1" && openssl req -x509 -newkey rsa:2048 -nodes -days 2
 my $nginx = Cqrs::Nginx->new(http => <<"END");
     cqrs_rabbitmq    @{[ $vhost->url ]} timeout=1500ms heartbeat=2s;
     cqrs_partitions  1;
+    log_format       status '\$uri \$status \$cqrs_publish_status';
+    access_log       %DIR%/status.log status;
 
     server {
         listen 127.0.0.1:%PORT%;
@@ -320,6 +322,13 @@ subtest 'the broker is stopped and comes back' => sub {
         'without confirm it is answered 202, and kept');
     is(send_to('/at-once-few/')->{status}, 202, 'as many') for 1 .. 3;
     refused_with('too-many-commands', '/at-once-few/', 0.2);
+    my %logged;
+    $logged{$_}++ for grep { /at-once/ } split /\n/, Cqrs::Paths::slurp($nginx->dir . '/status.log');
+    is_deeply(\%logged, {
+            '/at-once/ 202 kept'           => 20,
+            '/at-once-few/ 202 kept'       => 3,
+            '/at-once-few/ 503 overloaded' => 1,
+        }, 'the log may say that they are kept, not that they are confirmed');
 
     $services->start('rabbitmq');
     accepted_again('/');

@@ -1,7 +1,8 @@
 #!/usr/bin/perl
 
 # An Idempotency-Key stands for one command: with another body, type or stream it
-# is refused, whichever worker or host is asked, as long as Redis can be.
+# is refused, whichever worker or host is asked, as long as Redis can be. What the
+# workers of a host know by themselves, command_keys.t asks.
 
 use strict;
 use warnings;
@@ -28,6 +29,7 @@ my @nginx = map {
     Cqrs::Nginx->new(workers => 2, http => <<"END")
     cqrs_rabbitmq    @{[ $vhost->url ]};
     cqrs_partitions  1;
+    cqrs_command_keys off;
 
     server {
         listen 127.0.0.1:%PORT%;

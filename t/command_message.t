@@ -42,6 +42,14 @@ my $nginx = Cqrs::Nginx->new(http => <<"END");
             cqrs_command  rename stream=\$arg_stream methods=POST,PUT;
         }
 
+        location /caused {
+            cqrs_command  deposit stream=account-1 causation=\$http_causation_id;
+
+            if (\$arg_again) {
+                set \$x 1;
+            }
+        }
+
         location /file/ {
             cqrs_command  deposit stream=account-1;
             client_body_in_file_only clean;
@@ -209,6 +217,34 @@ subtest 'what others said badly is left out' => sub {
     is($message->{headers}{'correlation-id'}, undef, 'no such header');
     like($message->{headers}{traceparent}, qr/^00-(?!0{32})[0-9a-f]{32}-[0-9a-f]{16}-00\z/,
         'but another trace');
+};
+
+
+subtest 'the cause of a command' => sub {
+    my $event = '0190A9B2-C3D4-8E5F-8A1B-2C3D4E5F6071';
+    my %cause = (%json, 'Causation-Id' => $event);
+
+    $http->request('POST', '/accounts/1/deposit', \%cause, '{}');
+    my ($message) = $vhost->get('cqrs.commands.1', 1);
+    ok(!exists $message->{headers}{'causation-id'}, 'a client does not name it by itself');
+
+    for ('/caused', '/caused?again=1') {
+        is($http->request('POST', $_, \%cause, '{}')->{status}, 202, "where the location says so: $_");
+        ($message) = $vhost->get('cqrs.commands.1', 1);
+        is($message->{headers}{'causation-id'}, lc $event, 'it is passed on');
+    }
+
+    is($http->request('POST', '/caused', \%json, '{}')->{status}, 202, 'there may be none');
+    ($message) = $vhost->get('cqrs.commands.1', 1);
+    ok(!exists $message->{headers}{'causation-id'}, 'then there is none');
+
+    for ('x', substr($event, 1), "$event ", "{$event}", "$event, $event", $event =~ tr/-//dr) {
+        my $answer = $http->request('POST', '/caused', { %json, 'Causation-Id' => $_ }, '{}');
+        next if $_ eq "$event " && is($answer->{status}, 202, 'blanks around it are HTTP\'s');
+        is($answer->{status}, 400, "refused: $_");
+        like($answer->{body}, qr/:invalid-causation"/, 'says which problem it is');
+    }
+    $vhost->get('cqrs.commands.1', 10);
 };
 
 

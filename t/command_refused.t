@@ -296,7 +296,7 @@ location /x { cqrs_command deposit; }
 location /x { cqrs_command deposit stream=a queue=b; }
 --- must_die
 --- error_log
-invalid parameter "queue=b", known are stream=, methods=, wait= and body=
+invalid parameter "queue=b", known are stream=, methods=, wait=, body= and causation=
 
 
 === TEST 34: an unknown method

@@ -12,8 +12,10 @@ use Test::More;
 use Cqrs::Commands;
 use Cqrs::Consumer;
 use Cqrs::Http;
+use Cqrs::Http2;
 use Cqrs::Jwt;
 use Cqrs::Nginx;
+use Cqrs::Proxy;
 use Cqrs::Services;
 use Cqrs::Wait qw(wait_until);
 
@@ -26,6 +28,7 @@ my $vhost    = $services->vhost;
 my $idle     = $services->vhost;
 my $private  = Cqrs::Services->private(only => ['redis']);
 my $redis    = $private->redis;
+my $proxy    = Cqrs::Proxy->new(port => $idle->port);
 
 # Commands to the idle broker stay in its queue; the test says what came of them.
 $idle->declare_exchange('cqrs.commands', type => 'topic');
@@ -44,6 +47,7 @@ my $nginx = Cqrs::Nginx->new(http => <<"END");
 
     server {
         listen 127.0.0.1:%PORT%;
+        listen 127.0.0.1:%PORT2% http2;
 
         location ~ ^/accounts/(?<account>.+)/(?<command>[^/]+)\$ {
             cqrs_command  \$command stream=account-\$account;
@@ -66,6 +70,10 @@ my $nginx = Cqrs::Nginx->new(http => <<"END");
             }
             location /idle/never {
                 cqrs_command  deposit stream=account-1 wait=0;
+            }
+            location /idle/proxied {
+                cqrs_rabbitmq    @{[ $proxy->url($idle->url) ]};
+                cqrs_command     deposit stream=account-1;
             }
             location /idle/open {
                 cqrs_jwt      optional;
@@ -219,6 +227,55 @@ subtest 'many wait, and Redis sees one' => sub {
     is(scalar(grep { $_->[0]->read_answer->{status} == 204 } @waiting), 40,
         'each hears of its own command');
     ok(eval { wait_until { listeners() == 0 } 5, 'it to end' }, 'and then nobody listens');
+};
+
+
+subtest 'HTTP/2' => sub {
+    my $http2 = Cqrs::Http2->new($nginx->port(2));
+    my (@streams, @ids);
+    for (0 .. 4) {
+        push @streams, $http2->post('/idle', \%sent, '{}');
+        push @ids, (wait_until { ($idle->get('idle', 1))[0] } 10, 'the command')->{properties}{message_id};
+    }
+    is(listeners(), 1, 'streams that wait share a subscription');
+
+    say_outcome($ids[2], 'completed');
+    is_deeply([ $http2->read_answer ], [ $streams[2], 204 ], 'each is answered by its own outcome');
+    say_outcome($ids[0], 'rejected', code => 'no');
+    is_deeply([ $http2->read_answer ], [ $streams[0], 422 ], 'in whatever order they come');
+    say_outcome($ids[4], 'failed', code => 'x');
+    is_deeply([ $http2->read_answer ], [ $streams[4], 202 ], 'and whatever they are');
+
+    $http2->cancel($streams[1]);
+    say_outcome($_, 'completed') for @ids[ 1, 3 ];
+    is_deeply([ $http2->read_answer ], [ $streams[3], 204 ], 'one that is cancelled is not');
+    ok(eval { wait_until { listeners() == 0 } 5, 'it to end' }, 'and nobody listens for it');
+
+    $http2->post('/idle', \%sent, '{}');
+    wait_until { ($idle->get('idle', 1))[0] } 10, 'the command';
+    is(listeners(), 1, 'one more waits');
+    undef $http2;
+    ok(eval { wait_until { listeners() == 0 } 5, 'it to end' }, 'until the connection is closed');
+};
+
+
+subtest 'the outcome comes before the confirm' => sub {
+    # What the broker says first when it is connected is of six frames, and the sixth
+    # is the confirm.
+    $proxy->plan('server delay 5 0');
+    my ($client, $id) = waiting('/idle/proxied');
+    say_outcome($id, 'completed');
+    is($client->read_answer->{status}, 204, 'it is not lost');
+
+    $proxy->plan('server drop 5 0');
+    ($client, $id) = waiting('/idle/proxied');
+    say_outcome($id, 'rejected', code => 'no');
+    is($client->read_answer->{status}, 422, 'and stands for a confirm that never comes');
+
+    $proxy->plan('server drop 5 0');
+    ($client, $id) = waiting('/idle/proxied');
+    is($client->read_answer->{status}, 503, 'without it nothing is known');
+    $proxy->plan('server none 0 0');
 };
 
 

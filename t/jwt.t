@@ -31,8 +31,9 @@ Cqrs::Paths::spew("$dir/short",  substr($secret, 1) . "\n");
 openssl(qw(genpkey -algorithm RSA -pkeyopt), "rsa_keygen_bits:$_", '-out', "rsa$_") for 2048, 1024;
 openssl(qw(genpkey -algorithm EC -pkeyopt), "ec_paramgen_curve:$_", '-out', $_)
     for qw(P-256 P-384 P-521 secp256k1);
+openssl(qw(genpkey -algorithm), $_, '-out', $_) for qw(ED25519 ED448);
 openssl('pkey', '-in', $_, '-pubout', '-out', "$_.pub")
-    for qw(rsa2048 rsa1024 P-256 P-384 P-521 secp256k1);
+    for qw(rsa2048 rsa1024 P-256 P-384 P-521 secp256k1 ED25519 ED448);
 
 my $handler = 'cqrs_rabbitmq amqp://127.0.0.1:1/; cqrs_partitions 1; cqrs_command x stream=x;';
 
@@ -61,6 +62,11 @@ my $nginx = Cqrs::Nginx->new(http => <<"END");
         location /es256    { $handler cqrs_jwt_key ES256 file:$dir/P-256.pub; }
         location /es384    { $handler cqrs_jwt_key ES384 file:$dir/P-384.pub; }
         location /es512    { $handler cqrs_jwt_key ES512 file:$dir/P-521.pub; }
+        location /ps256    { $handler cqrs_jwt_key PS256 file:$dir/rsa2048.pub; }
+        location /ps384    { $handler cqrs_jwt_key PS384 file:$dir/rsa2048.pub; }
+        location /ps512    { $handler cqrs_jwt_key PS512 file:$dir/rsa2048.pub; }
+        location /eddsa    { $handler cqrs_jwt_key EdDSA file:$dir/ED25519.pub; }
+        location /ed25519  { $handler cqrs_jwt_key Ed25519 file:$dir/ED25519.pub; }
         location /env      { $handler cqrs_jwt_key HS256 env:T_JWT_KEY; }
         location /variable { return 200 "\$cqrs_jwt_sub,\$cqrs_jwt_userid,\$cqrs_jwt_n,\$cqrs_jwt_r,\$cqrs_jwt_yes,\$cqrs_jwt_list,\$cqrs_jwt_none,\$cqrs_jwt_null"; }
         location /if       { if (\$cqrs_jwt_role = teller) { return 204; } return 403; }
@@ -113,6 +119,8 @@ subtest 'good tokens' => sub {
     allowed(bearer(token({}, alg => 'ES256', key => "$dir/P-256"), '/es256'), 'ES256') for 1 .. 3;
     allowed(bearer(token({}, alg => 'ES384', key => "$dir/P-384"), '/es384'), 'ES384') for 1 .. 3;
     allowed(bearer(token({}, alg => 'ES512', key => "$dir/P-521"), '/es512'), 'ES512') for 1 .. 3;
+    allowed(bearer(token({}, alg => "PS$_", key => "$dir/rsa2048"), "/ps$_"), "PS$_") for 256, 384, 512;
+    allowed(bearer(token({}, alg => $_, key => "$dir/ED25519"), '/' . lc), $_) for qw(EdDSA Ed25519);
 };
 
 
@@ -163,7 +171,26 @@ subtest 'algorithms' => sub {
         my $ec = Cqrs::Paths::slurp("$dir/P-256.pub");
         refused(bearer(token({}, alg => "HS$_", key => $ec), '/es256'), $why,
             "HS$_ with the public key for ES256");
+        refused(bearer(token({}, alg => 'PS256', sign => "HS$_", key => $pem), '/ps256'),
+            'signature is not accepted', "HS$_ with the public key for PS256, which it says");
+        my $ed = Cqrs::Paths::slurp("$dir/ED25519.pub");
+        refused(bearer(token({}, alg => "HS$_", key => $ed), '/eddsa'), $why,
+            "HS$_ with the public key for EdDSA");
+        refused(bearer(token({}, alg => 'EdDSA', sign => "HS$_", key => $ed), '/eddsa'),
+            'signature is not accepted', 'the same that says EdDSA');
     }
+    my %rsa = (key => "$dir/rsa2048");
+    refused(bearer(token({}, alg => 'RS256', %rsa), '/ps256'), $why, 'RS256 for PS256');
+    refused(bearer(token({}, alg => 'PS256', %rsa), '/rs256'), $why, 'PS256 for RS256');
+    refused(bearer(token({}, alg => 'PS384', %rsa), '/ps256'), $why, 'PS384 for PS256');
+    refused(bearer(token({}, alg => 'PS256', sign => $_, %rsa), '/ps256'), 'signature is not accepted',
+        "PS256 that is $_") for qw(RS256 PS384);
+    refused(bearer(token({}, alg => 'RS256', sign => 'PS256', %rsa), '/rs256'),
+        'signature is not accepted', 'RS256 that is PS256');
+    refused(bearer(token({}, alg => 'PS256', salt => $_, %rsa), '/ps256'), 'signature is not accepted',
+        "PS256 with a salt of $_") for 0, 20, 'max';
+    refused(bearer(token({}, alg => 'Ed25519', key => "$dir/ED25519"), '/eddsa'), $why,
+        'Ed25519 for EdDSA');
     refused(bearer(token({}, alg => 'RS512', key => "$dir/rsa2048"), '/rs256'), $why,
         'RS512 for RS256');
     refused(bearer(token({}, alg => 'RS256', sign => 'HS256'), '/'), $why, 'RS256 for HS256');
@@ -180,6 +207,20 @@ subtest 'signatures' => sub {
     refused(bearer(token({}, key => "$secret\n")), $why, 'by the key and its end of line');
     refused(bearer(token({}, alg => 'ES256', key => "$dir/secp256k1"), '/es256'), $why,
         'on another curve');
+
+    openssl(qw(genpkey -algorithm ED25519 -out other-ed));
+    openssl(qw(genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out other-rsa));
+    refused(bearer(token({}, alg => 'EdDSA', key => "$dir/other-ed"), '/eddsa'), $why, 'another EdDSA key');
+    refused(bearer(token({}, alg => 'PS256', key => "$dir/other-rsa"), '/ps256'), $why, 'another PS256 key');
+    for ([ '/eddsa', 'EdDSA', 'ED25519' ], [ '/ps256', 'PS256', 'rsa2048' ]) {
+        my ($path, $alg, $key) = @$_;
+        my ($head, $body, $signature) = split /\./, token({}, alg => $alg, key => "$dir/$key");
+        refused(bearer("$head.$body.$_", $path), $why, "$alg: not a signature") for 'eA', 'A', 'A' x 6000;
+        refused(bearer("$head.$body.${signature}AAAA", $path), $why, "$alg: a longer one");
+        refused(bearer("$head.$body." . substr($signature, 4), $path), $why, "$alg: a shorter one");
+        refused(bearer("$head." . encode_base64url('{"a":1}') . ".$signature", $path), $why,
+            "$alg: other claims");
+    }
 
     my ($head, $body, $signature) = split /\./, $good;
     my $other = encode_base64url('{"sub":"bob"}');
@@ -332,6 +373,10 @@ subtest 'what nginx -t refuses' => sub {
     $test->("cqrs_jwt_key ES256 file:$dir/P-384.pub;", 'on the curve prime256v1');
     $test->("cqrs_jwt_key ES256 file:$dir/secp256k1.pub;", 'on the curve prime256v1');
     $test->("cqrs_jwt_key ES512 file:$dir/P-256.pub;", 'on the curve secp521r1');
+    $test->("cqrs_jwt_key PS256 file:$dir/rsa1024.pub;", 'of 2048 bits or more');
+    $test->("cqrs_jwt_key PS256 file:$dir/ED25519.pub;", 'the PS256 key must be a public RSA key');
+    $test->("cqrs_jwt_key EdDSA file:$dir/$_;", 'the EdDSA key must be a public key in PEM on the curve Ed25519')
+        for qw(rsa2048.pub P-256.pub ED448.pub ED25519 secret);
     $test->('cqrs_jwt maybe;', 'invalid value "maybe"');
     $test->('cqrs_jwt_from body;', 'invalid place "body"');
     $test->('cqrs_jwt_from cookie:;', 'invalid place "cookie:"');

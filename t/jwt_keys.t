@@ -66,7 +66,9 @@ sub secret { my ($name) = @_; return (kty => 'oct', k => encode_base64url($secre
 my %rsa = rsa(2048);
 my %weak = rsa(1024);
 my %ec  = map { $_->[0] => { ec(@$_) } } [ 'P-256', 32 ], [ 'P-384', 48 ], [ 'P-521', 66 ];
-my %okp = (kty => 'OKP', crv => 'Ed25519', x => encode_base64url('x' x 32));
+openssl(qw(genpkey -algorithm ED25519 -out ed));
+my %ed = (kty => 'OKP', crv => 'Ed25519', x => encode_base64url(public('ed', 32)));
+my %okp = (kty => 'OKP', crv => 'X25519', x => encode_base64url('x' x 32));
 
 sub write_set {
     my ($name, @keys) = @_;
@@ -82,8 +84,11 @@ write_set('set',
     { secret('a'), kid => 'o' },
     { %rsa, kid => 'enc', use => 'enc' },
     { %rsa, kid => 'wrap', key_ops => ['wrapKey'] },
+    { %rsa, kid => 'k1', alg => 'ES256K' },
+    { %okp, kid => 'x' },
     { %rsa, kid => 'ps', alg => 'PS256' },
-    { %okp, kid => 'ed' },
+    { %ed, kid => 'ed' },
+    { %ed, kid => 'ed25519', alg => 'Ed25519' },
 );
 write_set('turned', { secret('a'), kid => '1' }, { secret('b'), kid => '2' });
 
@@ -142,15 +147,21 @@ subtest 'a JWK Set' => sub {
     allowed(ask('/set', 'P-521', 'P-521', alg => 'ES512'), 'P-521');
     allowed(ask('/set', 'P-521', undef, alg => 'ES512'), 'without kid');
     allowed(ask('/set', 'a', 'o'), 'a secret');
+    allowed(ask('/set', 'rsa2048', 'ps', alg => 'PS256'), 'PS256, where alg says so');
+    refused(ask('/set', 'rsa2048', 'r', alg => 'PS256'), 'names a key', 'and only there');
+    allowed(ask('/set', 'ed', 'ed', alg => 'EdDSA'), 'Ed25519 is for EdDSA');
+    allowed(ask('/set', 'ed', 'ed25519', alg => 'Ed25519'), 'unless it says alg');
+    allowed(ask('/set', 'ed', undef, alg => 'EdDSA'), 'without kid, too');
     refused(ask('/set', 'rsa2048', $_, alg => 'RS256'), 'names a key', "$_ is ignored")
-        for qw(enc wrap ps ed);
+        for qw(enc wrap k1 x ps ed);
     refused(ask('/set', 'b', 'o'), 'signature', 'by another secret');
 
     my ($status, $said) = $nginx->test_config;
     is($status, 0, 'what is not for us is no fault');
     like($said, qr/\[warn\].*"file:[^"]*set": key $_/, 'and is told')
         for '7 is ignored: it is not for signatures', '8 is ignored: it is not for signatures',
-        '9 is ignored: the algorithm "PS256" is not supported by libjwt',
+        '9 is ignored: the algorithm "ES256K" is not supported',
+       
         '10 is ignored: keys of its "kty" or "crv" are not supported';
 };
 
@@ -202,8 +213,8 @@ subtest 'what nginx -t refuses' => sub {
         $test->("cqrs_jwt_key JWKS file:$dir/bad;", $why);
     };
 
-    $test->("cqrs_jwt_key $_ file:$dir/a;", "\"$_\" is not supported by libjwt, supported are HS256")
-        for qw(PS256 PS512 EdDSA);
+    $test->("cqrs_jwt_key $_ file:$dir/a;", "\"$_\" is not supported, supported are HS256")
+        for qw(Ed448 ES256K);
     $test->("cqrs_jwt_key HS256 file:$dir/a $_;", 'may have "kid=ID"') for 'kid=', 'id=x';
     $test->("cqrs_jwt_key JWKS file:$dir/set kid=x;", 'a JWKS nothing');
     $test->("cqrs_jwt_key JWKS file:$dir/a;", 'not JSON: line 1, column');
@@ -227,6 +238,11 @@ subtest 'what nginx -t refuses' => sub {
     $set->('key 1: its "x" and "y" are not of the length', { %{ $ec{'P-256'} }, y => 'AA' });
     $set->('key 1: its numbers are not those of a public key for ES256',
         { %{ $ec{'P-256'} }, y => encode_base64url('y' x 32) });
+    $set->('key 1: its "crv" is not Ed25519, which EdDSA needs', { %okp, alg => 'EdDSA' });
+    $set->('key 1: its "alg" EdDSA is not one of a key whose "kty" is "RSA"', { %rsa, alg => 'EdDSA' });
+    $set->('key 1: its "alg" PS256 is not one of a key whose "kty" is "OKP"', { %ed, alg => 'PS256' });
+    $set->('key 1: its "x" is not the base64url', { %ed, x => undef });
+    $set->('key 1: its numbers are not those of a public key for EdDSA', { %ed, x => 'AAAA' });
 };
 
 done_testing;

@@ -3,15 +3,18 @@
  * Copyright (C) The ngx_cqrs authors
  */
 
-/* Tokens without nginx: base64url, rules, claims by name, secrets. */
+/* Tokens without nginx: base64url, rules, claims by name, signatures. */
 
 #include "cqrs_base64.h"
 #include "cqrs_jwt.h"
 
+#include <openssl/pem.h>
+#include <openssl/rsa.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,6 +22,11 @@
 
 
 #define TEST_SECRET  "the secret of these tests, which is long enough"
+
+
+static char *test_sign(const char *alg, const char *digest, EVP_PKEY *pkey);
+static size_t test_base64url(char *to, const void *bytes, size_t len);
+static void test_only_this_is_good(const cqrs_jwt_key_t *key, char *token);
 
 
 static json_t *
@@ -245,6 +253,148 @@ test_a_token_of_a_secret(void **state)
 }
 
 
+/* One byte of what was signed, or of the signature, is another: not good. */
+
+static void
+test_the_signatures_of_openssl(void **state)
+{
+    char                   error[CQRS_JWT_ERROR_MAX];
+    char                  *token;
+    BIO                   *bio;
+    char                  *pem;
+    long                   len;
+    size_t                 i;
+    EVP_PKEY              *pkey;
+    cqrs_jwt_key_t         key;
+    const cqrs_jwt_alg_t  *alg;
+
+    static const struct {
+        const char  *alg;
+        const char  *digest;
+    } cases[] = {
+        { "PS256", "SHA256" }, { "PS384", "SHA384" }, { "PS512", "SHA512" },
+        { "EdDSA", NULL }, { "Ed25519", NULL }
+    };
+
+    (void) state;
+
+    for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        pkey = cases[i].digest ? EVP_RSA_gen(2048)
+                               : EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
+        bio = BIO_new(BIO_s_mem());
+        assert_int_equal(PEM_write_bio_PUBKEY(bio, pkey), 1);
+        len = BIO_get_mem_data(bio, &pem);
+
+        alg = cqrs_jwt_alg(cases[i].alg, error);
+        assert_non_null(alg);
+        assert_int_equal(cqrs_jwt_key_init(&key, alg, NULL, pem, (size_t) len,
+                                           error), 0);
+
+        token = test_sign(cases[i].alg, cases[i].digest, pkey);
+
+        test_only_this_is_good(&key, token);
+
+        free(token);
+        cqrs_jwt_key_cleanup(&key);
+        BIO_free(bio);
+        EVP_PKEY_free(pkey);
+    }
+}
+
+
+static char *
+test_sign(const char *alg, const char *digest, EVP_PKEY *pkey)
+{
+    char           *token, *p;
+    char            header[64];
+    size_t          n;
+    EVP_MD_CTX     *md;
+    EVP_PKEY_CTX   *ctx;
+    unsigned char   signature[512];
+
+    n = (size_t) snprintf(header, sizeof(header), "{\"alg\":\"%s\"}", alg);
+
+    token = malloc(1024);
+    assert_non_null(token);
+
+    p = token + test_base64url(token, header, n);
+    *p++ = '.';
+    p += test_base64url(p, "{\"sub\":\"alice\"}", 15);
+
+    md = EVP_MD_CTX_new();
+    n = sizeof(signature);
+
+    assert_int_equal(EVP_DigestSignInit_ex(md, &ctx, digest, NULL, NULL, pkey,
+                                           NULL), 1);
+    if (digest) {
+        assert_int_equal(EVP_PKEY_CTX_set_rsa_padding(ctx,
+                                                RSA_PKCS1_PSS_PADDING), 1);
+        assert_int_equal(EVP_PKEY_CTX_set_rsa_pss_saltlen(ctx,
+                                                RSA_PSS_SALTLEN_DIGEST), 1);
+    }
+
+    assert_int_equal(EVP_DigestSign(md, signature, &n,
+                                    (unsigned char *) token,
+                                    (size_t) (p - token)), 1);
+    EVP_MD_CTX_free(md);
+
+    *p++ = '.';
+    p += test_base64url(p, signature, n);
+    *p = '\0';
+
+    return token;
+}
+
+
+static size_t
+test_base64url(char *to, const void *bytes, size_t len)
+{
+    size_t  i, n;
+
+    n = (size_t) EVP_EncodeBlock((unsigned char *) to, bytes, (int) len);
+
+    while (n && to[n - 1] == '=') {
+        n--;
+    }
+
+    for (i = 0; i < n; i++) {
+        to[i] = (to[i] == '+') ? '-' : (to[i] == '/') ? '_' : to[i];
+    }
+
+    return n;
+}
+
+
+static void
+test_only_this_is_good(const cqrs_jwt_key_t *key, char *token)
+{
+    char     ch;
+    size_t   i, len;
+    json_t  *verified;
+
+    len = strlen(token);
+
+    assert_null(cqrs_jwt_verify(key, 1, token, len, &verified));
+    assert_string_equal(cqrs_jwt_text(verified), "{\"sub\":\"alice\"}");
+    json_decref(verified);
+
+    for (i = 0; i < len; i += 7) {
+        ch = token[i];
+
+        if (ch == '.') {
+            continue;
+        }
+
+        token[i] = (ch == 'g') ? 'w' : 'g';
+
+        assert_non_null(cqrs_jwt_verify(key, 1, token, len, &verified));
+        assert_null(verified);
+
+        token[i] = ch;
+    }
+}
+
+
 int
 main(void)
 {
@@ -253,7 +403,8 @@ main(void)
         cmocka_unit_test(test_rules),
         cmocka_unit_test(test_the_end_is_the_first_second_of_refusal),
         cmocka_unit_test(test_claims_by_the_names_of_variables),
-        cmocka_unit_test(test_a_token_of_a_secret)
+        cmocka_unit_test(test_a_token_of_a_secret),
+        cmocka_unit_test(test_the_signatures_of_openssl)
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

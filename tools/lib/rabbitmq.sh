@@ -151,7 +151,7 @@ rabbitmq_tls() {
         {ok, _} = application:ensure_all_started(ssl),
         rabbit_networking:start_ssl_listener({\"127.0.0.1\", $CQRS_TLS_PORT},
             [{certfile, \"$CQRS_TLS_CERTIFICATE\"},
-             {keyfile, \"$CQRS_TLS_KEY\"}], 2)."
+             {keyfile, \"$CQRS_TLS_KEY\"}${CQRS_TLS_OPTIONS:+, $CQRS_TLS_OPTIONS}], 2)."
 }
 
 rabbitmq_resume() {

@@ -59,7 +59,7 @@ sub median(@values) {
 
 # By whom the CPU time of each variant was used, in us for each thing done.
 sub shares($groups, $results) {
-    my @names = qw(client nginx consumer floor postgres rabbitmq redis);
+    my @names = qw(client nginx node consumer floor postgres rabbitmq redis);
     my @lines = ([ 'path', 'variant', @names ]);
 
     for my $i (0 .. $#$groups) {
@@ -73,7 +73,7 @@ sub shares($groups, $results) {
         }
     }
 
-    return _lines('llrrrrrrr', @lines);
+    return _lines('llrrrrrrrr', @lines);
 }
 
 

@@ -5,9 +5,10 @@ package Cqrs::Jwt;
 #   Cqrs::Jwt::token({ sub => 'alice', exp => time + 60 }, key => 'secret');
 #   Cqrs::Jwt::token(\%claims, alg => 'RS256', key => '/path/key.pem');
 #
-# alg: HS256 (default), HS384, HS512, RS256, RS384, RS512, ES256, ES384, ES512,
-# none; header => {...} adds to the head, sign => 'HS256' signs by another alg.
-# The claims may also be text, sent as it is.
+# alg: HS256 (default), HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512, ES256,
+# ES384, ES512, EdDSA, Ed25519, none; header => {...} adds to the head, sign => 'HS256'
+# signs by another alg, salt => 20 by another salt than PS... has. The claims may also
+# be text, sent as it is.
 #
 # For the answers to GET of a cqrs_command, 401 for who may not and 405 for who
 # may: allowed($answer, $name), refused($answer, $why, $name).
@@ -35,29 +36,45 @@ sub token {
     my $body = ref $claims ? $json->encode($claims) : $claims;
     my $signed = encode_base64url($head) . '.' . encode_base64url($body);
 
-    return "$signed." . encode_base64url(_sign($args{sign} // $alg, $signed, $args{key}));
+    return "$signed." . encode_base64url(_sign($args{sign} // $alg, $signed, $args{key}, $args{salt}));
 }
 
 sub _sign {
-    my ($alg, $text, $key) = @_;
+    my ($alg, $text, $key, $salt) = @_;
 
     return ''                                    if $alg eq 'none';
     return Digest::SHA::hmac_sha256($text, $key) if $alg eq 'HS256';
     return Digest::SHA::hmac_sha384($text, $key) if $alg eq 'HS384';
     return Digest::SHA::hmac_sha512($text, $key) if $alg eq 'HS512';
 
-    my ($kind, $bits) = $alg =~ /^(RS|ES)(256|384|512)$/ or croak "unknown alg $alg";
     my $file = File::Temp->new;
     print $file $text;
     close $file;
-    open my $out, '-|', 'openssl', 'dgst', "-sha$bits", '-sign', $key, "$file"
-        or croak "openssl: $!";
+
+    return _openssl('pkeyutl', '-sign', '-inkey', $key, '-rawin', '-in', "$file")
+        if $alg =~ /^Ed(DSA|25519)$/;
+
+    my ($kind, $bits) = $alg =~ /^(RS|PS|ES)(256|384|512)$/ or croak "unknown alg $alg";
+    $salt //= 'digest';
+    my @padding = $kind eq 'PS'
+        ? map { ('-sigopt', $_) } 'rsa_padding_mode:pss', "rsa_pss_saltlen:$salt" : ();
+    my $signature = _openssl('dgst', "-sha$bits", '-sign', $key, @padding, "$file");
+
+    return $signature if $kind ne 'ES';
+
+    return _raw($signature, { 256 => 32, 384 => 48, 512 => 66 }->{$bits});
+}
+
+sub _openssl {
+    my (@command) = @_;
+
+    open my $out, '-|', 'openssl', @command or croak "openssl: $!";
     binmode $out;
     local $/;
     my $signature = <$out>;
     close $out or croak 'openssl could not sign';
 
-    return $kind eq 'RS' ? $signature : _raw($signature, { 256 => 32, 384 => 48, 512 => 66 }->{$bits});
+    return $signature;
 }
 
 # ECDSA: openssl writes two integers in DER, a token has them side by side.

@@ -88,9 +88,10 @@ sub calm   { my $self = shift; _tool('calm',   $self->{dir}, @_) }
 
 # RabbitMQ listens on one more port, until it is stopped.
 sub listen_tls {
-    my ($self, $port, $certificate, $key) = @_;
+    my ($self, $port, $certificate, $key, $options) = @_;
 
-    local @ENV{qw(CQRS_TLS_PORT CQRS_TLS_CERTIFICATE CQRS_TLS_KEY)} = ($port, $certificate, $key);
+    local @ENV{qw(CQRS_TLS_PORT CQRS_TLS_CERTIFICATE CQRS_TLS_KEY CQRS_TLS_OPTIONS)}
+        = ($port, $certificate, $key, $options // '');
     _tool('tls', $self->{dir}, 'rabbitmq');
 }
 
