@@ -8,7 +8,10 @@ use Test::More;
 
 use Cqrs::Shop;
 
-my $shop = Cqrs::Shop->new;
+my $shop = Cqrs::Shop->new(sql => <<'SQL');
+create function shop.either() returns text language sql immutable as $$ select 'no argument' $$;
+create function shop.either(json) returns text language sql immutable as $$ select 'a body' $$;
+SQL
 
 $shop->check(\*DATA);
 $shop->stop;
@@ -238,6 +241,10 @@ GET /rpc/unnamed
 
 GET /rpc/unnamed_two?x=1&y=2
 404 {"code":"PGRST202"}
+
+=== an overload without parameters is called in place of one that takes a body
+GET /rpc/either
+200 "no argument"
 
 === odd names of functions and arguments
 GET /rpc/Odd Function?an argument=3&Größe=4

@@ -8,9 +8,19 @@ use Test::More;
 
 use Cqrs::Shop;
 
-my $shop = Cqrs::Shop->new(locations => {
-    '/plans/' => 'cqrs_query schema=shop; cqrs_query_plan on;',
-});
+# A function of PostGIS' name, and of its form of an answer.
+my $shop = Cqrs::Shop->new(
+    sql       => <<'SQL',
+create schema map;
+create function map.st_asgeojson(anyelement) returns text language sql stable as $$
+    select json_build_object('type', 'Feature', 'geometry', null, 'properties', to_json($1))::text $$;
+grant usage on schema map to web_anonymous;
+SQL
+    locations => {
+        '/plans/' => 'cqrs_query schema=shop; cqrs_query_plan on;',
+        '/maps/'  => 'cqrs_query schema=shop; cqrs_query_extra_search_path map;',
+    },
+);
 
 $shop->check(\*DATA);
 $shop->stop;
@@ -177,7 +187,17 @@ GET /rpc/anything
 200 = anything
 < Content-Type: application/octet-stream
 
-=== GeoJSON needs PostGIS
+=== GeoJSON of the rows, as features
+GET /maps/countries?code=in.(AT,FR)&order=code
+> Accept: application/geo+json
+200 {"type":"FeatureCollection","features":[{"type":"Feature","geometry":null,"properties":{"code":"AT","name":"Austria"}},{"type":"Feature","geometry":null,"properties":{"code":"FR","name":"France"}}]}
+< Content-Type: application/geo+json; charset=utf-8
+
+GET /maps/no_rows
+> Accept: application/geo+json
+200 {"type":"FeatureCollection","features":[]}
+
+=== there is none without PostGIS
 GET /countries
 > Accept: application/geo+json
 404 {"code":"42883"}

@@ -6,6 +6,7 @@ use warnings;
 
 use Test::More;
 
+use Cqrs::Http;
 use Cqrs::Shop;
 
 my $shop = Cqrs::Shop->new(
@@ -14,9 +15,26 @@ create function shop.fail(state text) returns void language plpgsql stable as $$
     begin raise exception using errcode = state, message = 'failed'; end $$
 SQL
     locations => { '/brief/' => 'cqrs_query schema=shop; cqrs_query_error_verbosity minimal;' },
+    http      => <<'CONFIG',
+server {
+    listen 127.0.0.1:%PORT2%;
+    location / { cqrs_query schema=shop; cqrs_query_anonymous_role web_anonymous; }
+}
+CONFIG
 );
 
 $shop->check(\*DATA);
+
+subtest 'a token where there is no key for it' => sub {
+    my $http = Cqrs::Http->new($shop->nginx->port(2));
+
+    my $answer = $http->get('/countries', { Authorization => 'Bearer ' . $shop->token('clerk') });
+    is($answer->{status}, 500, 'is the server\'s fault');
+    like($answer->{body}, qr/"code":"PGRST300"/, 'in the form of an error');
+
+    is($http->get('/countries')->{status}, 200, 'without one the anonymous role reads');
+};
+
 $shop->stop;
 
 done_testing;

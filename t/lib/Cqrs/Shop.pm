@@ -6,6 +6,7 @@ package Cqrs::Shop;
 #   my $shop = Cqrs::Shop->new(
 #       sql       => 'create ...;',            # beyond the schema
 #       server    => 'cqrs_query_plan on;',    # beside what is below
+#       http      => 'server { ... }',         # another one, on %PORT2%
 #       locations => { '/few/' => 'cqrs_query schema=shop max_rows=2;' },
 #   );
 #   $shop->check(\*DATA);
@@ -99,7 +100,7 @@ sub _config {
         %{ $args{locations} || {} },
     );
     my $locations = join '', map { "    location $_ { $locations{$_} }\n" } sort keys %locations;
-    my $server = $args{server} // '';
+    my ($server, $http) = map { $_ // '' } @args{qw(server http)};
 
     return <<"CONFIG";
 cqrs_postgres "$conninfo" pool=2;
@@ -115,6 +116,7 @@ server {
 
 $locations
 }
+$http
 CONFIG
 }
 
