@@ -368,7 +368,7 @@ ngx_cqrs_catalog_loaded(ngx_cqrs_pg_status_e status, PGresult **results,
 }
 
 
-/* They are many where the schemas are large, so they are taken as they come. */
+/* They are many where schemas are large, so they are taken as they come. */
 
 static ngx_int_t
 ngx_cqrs_catalog_row(PGresult *row, void *data)

@@ -64,8 +64,8 @@ typedef struct {
 
 /*
  * Called with each row of one of the statements, as a result that holds this
- * row alone.  NGX_OK: it is borrowed.  NGX_DONE: it is the caller's now, who says
- * PQclear().  It may call ngx_cqrs_pg_pause() and ngx_cqrs_pg_cancel().
+ * row alone.  NGX_OK: it is borrowed.  NGX_DONE: it is the caller's now, who
+ * says PQclear().  It may call ngx_cqrs_pg_pause() and ngx_cqrs_pg_cancel().
  */
 typedef ngx_int_t (*ngx_cqrs_pg_row_pt)(PGresult *row, void *data);
 

@@ -7,8 +7,8 @@
  * When connections are opened, and what becomes of queries when they are gone.
  *
  * They are opened when queries wait or run behind others, up to the limit, and
- * the first one at once.  After a failure attempts are spaced out; queries wait
- * meanwhile, so a restart of Postgres that is shorter than their timeout fails
+ * the first one at once.  After a failure attempts are spaced out; queries
+ * wait meanwhile, so a restart of Postgres that is shorter than their timeout fails
  * none.
  */
 

@@ -26,7 +26,7 @@ struct ngx_cqrs_pg_s {
     ngx_queue_t          lists[NGX_CQRS_PG_STATES];    /* of conns */
 
     ngx_queue_t          waiting;          /* of ops, as they came */
-    ngx_queue_t          slow;             /* the same, of SQL that runs long */
+    ngx_queue_t          slow;             /* the same, of slow SQL */
     ngx_queue_t          done;             /* of ops */
     ngx_uint_t           nwaiting;         /* in both */
     ngx_uint_t           nruns;            /* of all connections */

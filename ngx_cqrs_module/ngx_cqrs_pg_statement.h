@@ -7,8 +7,8 @@
  * The statements that one connection has prepared, by the text of their SQL.
  *
  * Their number is limited: the one that was used longest ago makes room, and
- * the caller deallocates it in the server: he asks for what was evicted.  Their
- * length the caller limits.
+ * the caller deallocates it in the server: he asks for what was evicted.
+ * Their length the caller limits.
  */
 
 #ifndef NGX_CQRS_PG_STATEMENT_H
