@@ -8,8 +8,8 @@
  *
  * They are opened when queries wait or run behind others, up to the limit, and
  * the first one at once.  After a failure attempts are spaced out; queries
- * wait meanwhile, so a restart of Postgres that is shorter than their timeout fails
- * none.
+ * wait meanwhile, so a restart of Postgres that is shorter than their timeout
+ * fails none.
  */
 
 #include "ngx_cqrs_pg_pool.h"
