@@ -84,8 +84,8 @@ test_rules(void **state)
 
     static const cqrs_str_t  names[] = { cqrs_str("a"), cqrs_str("b") };
 
-    static const cqrs_jwt_rules_t  time_only = { 10, NULL, 0, NULL, 0 };
-    static const cqrs_jwt_rules_t  all = { 0, names, 2, names, 1 };
+    static const cqrs_jwt_rules_t  time_only = { 10, NULL, 0, NULL, 0, 0 };
+    static const cqrs_jwt_rules_t  all = { 0, names, 2, names, 1, 0 };
 
     static const struct {
         const cqrs_jwt_rules_t  *rules;
