@@ -31,7 +31,7 @@ typedef enum {
 } ngx_http_cqrs_query_openapi_e;
 
 
-/* A query only reads, so it is the same how it ends; who may say so differs. */
+/* A query only reads: it is the same how it ends, but not who may say so. */
 typedef enum {
     NGX_HTTP_CQRS_QUERY_TX_FIXED = 0,
     NGX_HTTP_CQRS_QUERY_TX_ASKED

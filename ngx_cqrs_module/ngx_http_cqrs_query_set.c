@@ -3,6 +3,8 @@
  * Copyright (C) The ngx_cqrs authors
  */
 
+/* Directives of queries whose values are more than a word or a number. */
+
 #include "ngx_http_cqrs_query.h"
 #include "ngx_http_cqrs_query_conf.h"
 
