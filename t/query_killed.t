@@ -28,6 +28,7 @@ my $http = Cqrs::Http->new($nginx->port);
 is($http->get('/api/cheap?id=eq.1&select=id')->{status}, 200, 'at first all is well');
 
 subtest 'an idle connection' => sub {
+    wait_until { !grep { $_ ne 'idle' } states() } 5, 'all to be idle';
     my @old = backends();
     ok(@old, 'there is one');
 
@@ -114,6 +115,12 @@ sub backends {
     return @{ $database->dbh->selectcol_arrayref(<<'SQL', undef, Cqrs::Query::USER) };
 select pid from pg_stat_activity
  where datname = current_database() and usename = ? order by pid
+SQL
+}
+
+sub states {
+    return @{ $database->dbh->selectcol_arrayref(<<'SQL', undef, Cqrs::Query::USER) };
+select state from pg_stat_activity where datname = current_database() and usename = ?
 SQL
 }
 

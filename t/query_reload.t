@@ -74,7 +74,7 @@ is($bad, 0, 'no request failed') or diag(@words);
 
 wait_until { !$nginx->exiting_pids } 5, 'old workers to leave';
 pass('old workers have left');
-wait_until { backends() <= 4 } 5, 'their connections to close';
+wait_until { backends() <= 6 } 5, 'their connections to close';   # 2 of each pool, and who listens
 pass('and their connections with them');
 
 $nginx->stop;

@@ -137,7 +137,7 @@ test_the_end_is_the_first_second_of_refusal(void **state)
     int64_t   end;
     json_t   *claims;
 
-    static const cqrs_jwt_rules_t  rules = { 10, NULL, 0, NULL, 0 };
+    static const cqrs_jwt_rules_t  rules = { 10, NULL, 0, NULL, 0, 0 };
 
     static const char  *some[] = {
         "{\"exp\":91}", "{\"exp\":90.25}", "{\"exp\":1e14}"
