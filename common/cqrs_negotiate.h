@@ -27,9 +27,9 @@ typedef struct {
 
 /*
  * The first type that can be made, by a handler of the database only if there
- * is a catalogue, which may be NULL: sets body, strip_nulls, handler and explain
- * of the options, and the media type that the answer has.  Returns 0, or -1
- * with the error.
+ * is a catalogue, which may be NULL.  Sets body, strip_nulls, handler and
+ * explain of the options, and the media type that the answer has.  Returns 0,
+ * or -1 with the error.
  */
 int cqrs_negotiate(cqrs_query_options_t *options, cqrs_media_t *media,
     const cqrs_media_list_t *accepted, const cqrs_negotiate_t *what,

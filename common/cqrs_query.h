@@ -38,7 +38,7 @@ typedef struct {
     cqrs_str_t           details;        /* a text, or JSON if details_json */
     cqrs_str_t           hint;
     int                  details_json;
-    int                  stale;          /* a newer catalogue may know better */
+    int                  stale;          /* a newer catalogue may help */
 } cqrs_query_error_t;
 
 

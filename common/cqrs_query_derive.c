@@ -10,9 +10,9 @@
  */
 
 #include "cqrs_query_embed.h"
-#include "cqrs_buf.h"
 
 #include <stdarg.h>
+#include <stdio.h>
 
 
 static int cqrs_query_derive_node(cqrs_query_planner_t *planner,
@@ -213,8 +213,12 @@ static int
 cqrs_query_derive_orders(cqrs_query_planner_t *planner,
     const cqrs_query_node_t *node)
 {
+    const char                *name;
+    cqrs_query_error_t        *error;
     const cqrs_query_node_t   *child;
     const cqrs_query_order_t  *order;
+
+    error = planner->error;
 
     for (order = node->orders; order; order = order->next) {
 
@@ -222,21 +226,20 @@ cqrs_query_derive_orders(cqrs_query_planner_t *planner,
             continue;
         }
 
+        name = order->relation.data;
         child = cqrs_query_child(node, &order->relation);
 
         if (child == NULL) {
-            cqrs_query_refuse(planner->error, 400, "PGRST108", "");
+            cqrs_query_refuse(error, 400, "PGRST108", "");
 
-            if (cqrs_query_say(planner->arena, planner->error,
-                               &planner->error->message,
-                               "'", order->relation.data, "' is not an "
-                               "embedded resource in this request", NULL)
+            if (cqrs_query_say(planner->arena, error, &error->message,
+                               "'%s' is not an embedded resource in this "
+                               "request", name)
                 == 0)
             {
-                (void) cqrs_query_say(planner->arena, planner->error,
-                                      &planner->error->hint, "Verify that '",
-                                      order->relation.data, "' is included in "
-                                      "the 'select' query parameter.", NULL);
+                (void) cqrs_query_say(planner->arena, error, &error->hint,
+                                      "Verify that '%s' is included in the "
+                                      "'select' query parameter.", name);
             }
 
             return -1;
@@ -246,19 +249,16 @@ cqrs_query_derive_orders(cqrs_query_planner_t *planner,
             continue;
         }
 
-        cqrs_query_refuse(planner->error, 400, "PGRST118", "");
+        cqrs_query_refuse(error, 400, "PGRST118", "");
 
-        if (cqrs_query_say(planner->arena, planner->error,
-                           &planner->error->message, "A related order on '",
-                           order->relation.data, "' is not possible", NULL)
+        if (cqrs_query_say(planner->arena, error, &error->message,
+                           "A related order on '%s' is not possible", name)
             == 0)
         {
-            (void) cqrs_query_say(planner->arena, planner->error,
-                                  &planner->error->details, "'",
-                                  node->embed->origin.data, "' and '",
-                                  order->relation.data, "' do not form a "
-                                  "many-to-one or one-to-one relationship",
-                                  NULL);
+            (void) cqrs_query_say(planner->arena, error, &error->details,
+                                  "'%s' and '%s' do not form a many-to-one "
+                                  "or one-to-one relationship",
+                                  node->embed->origin.data, name);
         }
 
         return -1;
@@ -380,26 +380,28 @@ cqrs_query_item_name(const cqrs_query_item_t *item)
 
 int
 cqrs_query_say(cqrs_arena_t *arena, cqrs_query_error_t *error,
-    cqrs_str_t *out, const char *text, ...)
+    cqrs_str_t *out, const char *format, ...)
 {
-    va_list     args;
-    cqrs_buf_t  buf;
+    int      len;
+    char    *p;
+    va_list  args;
 
-    cqrs_buf_init(&buf, arena);
-
-    va_start(args, text);
-
-    while (text) {
-        cqrs_buf_text(&buf, text);
-        text = va_arg(args, const char *);
-    }
-
+    va_start(args, format);
+    len = vsnprintf(NULL, 0, format, args);
     va_end(args);
 
-    if (cqrs_buf_end(&buf, out) != 0) {
+    p = cqrs_arena_alloc(arena, (size_t) len + 1);
+    if (p == NULL) {
         cqrs_query_no_memory(error);
         return -1;
     }
+
+    va_start(args, format);
+    (void) vsnprintf(p, (size_t) len + 1, format, args);
+    va_end(args);
+
+    out->data = p;
+    out->len = (size_t) len;
 
     return 0;
 }

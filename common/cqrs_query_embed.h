@@ -84,9 +84,10 @@ const cqrs_str_t *cqrs_query_label(const cqrs_query_node_t *node);
 /* An item that says no alias is called this. */
 const cqrs_str_t *cqrs_query_item_name(const cqrs_query_item_t *item);
 
-/* Fills in message, details or hint: several texts, the last one NULL. */
+/* Fills in message, details or hint, in the format of printf(). */
 int cqrs_query_say(cqrs_arena_t *arena, cqrs_query_error_t *error,
-    cqrs_str_t *out, const char *text, ...);
+    cqrs_str_t *out, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
 
 /* Fills in the error for a column that is not there, as Postgres says it. */
 int cqrs_query_no_column(cqrs_arena_t *arena, cqrs_query_error_t *error,

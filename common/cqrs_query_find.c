@@ -60,8 +60,9 @@ cqrs_query_relation(const cqrs_catalog_t *catalog, const cqrs_str_t *schema,
     error->stale = 1;
 
     if (cqrs_query_say(arena, error, &error->message,
-                       "Could not find the table '", schema->data, ".",
-                       name->data, "' in the schema cache", NULL)
+                       "Could not find the table '%s.%s' in the schema "
+                       "cache",
+                       schema->data, name->data)
         != 0)
     {
         return NULL;
@@ -71,8 +72,8 @@ cqrs_query_relation(const cqrs_catalog_t *catalog, const cqrs_str_t *schema,
 
     if (similar) {
         (void) cqrs_query_say(arena, error, &error->hint,
-                              "Perhaps you meant the table '", schema->data,
-                              ".", similar->key.name.data, "'", NULL);
+                              "Perhaps you meant the table '%s.%s'",
+                              schema->data, similar->key.name.data);
     }
 
     return NULL;
@@ -290,15 +291,15 @@ cqrs_query_no_function(const cqrs_catalog_t *catalog,
            : (names->count == 1) ? " with parameter " : " with parameters ";
 
     if (cqrs_query_say(arena, error, &error->message,
-                       "Could not find the function ", schema->data, ".",
-                       name->data, names->count ? "(" : with,
-                       names->count ? list : "", names->count ? ")" : "",
-                       " in the schema cache", NULL)
+                       "Could not find the function %s.%s%s%s%s in the "
+                       "schema cache",
+                       schema->data, name->data, names->count ? "(" : with,
+                       names->count ? list : "", names->count ? ")" : "")
         != 0
         || cqrs_query_say(arena, error, &error->details,
-                          "Searched for the function ", schema->data, ".",
-                          name->data, with, list, ", but no matches were "
-                          "found in the schema cache.", NULL)
+                          "Searched for the function %s.%s%s%s, but no "
+                          "matches were found in the schema cache.",
+                          schema->data, name->data, with, list)
            != 0)
     {
         return;
@@ -315,9 +316,8 @@ cqrs_query_no_function(const cqrs_catalog_t *catalog,
 
     if (function) {
         (void) cqrs_query_say(arena, error, &error->hint,
-                              "Perhaps you meant to call the function ",
-                              schema->data, ".", function->key.name.data,
-                              NULL);
+                              "Perhaps you meant to call the function %s.%s",
+                              schema->data, function->key.name.data);
     }
 }
 
@@ -386,8 +386,8 @@ cqrs_query_similar_call(const cqrs_function_t *function,
 
     if (found) {
         (void) cqrs_query_say(arena, error, &error->hint,
-                              "Perhaps you meant to call the function ",
-                              schema->data, ".", name->data, "(", found, ")",
-                              NULL);
+                              "Perhaps you meant to call the function "
+                              "%s.%s(%s)",
+                              schema->data, name->data, found);
     }
 }

@@ -106,19 +106,19 @@ cqrs_query_ambiguity_end(cqrs_query_ambiguity_t *ambiguity)
 
     if (cqrs_query_say(ambiguity->planner->arena, error, &error->message,
                        "Could not embed because more than one relationship "
-                       "was found for '",
-                       ambiguity->parent->embed->origin.data, "' and '",
-                       ambiguity->node->name.data, "'", NULL)
+                       "was found for '%s' and '%s'",
+                       ambiguity->parent->embed->origin.data,
+                       ambiguity->node->name.data)
         != 0)
     {
         return;
     }
 
     (void) cqrs_query_say(ambiguity->planner->arena, error, &error->hint,
-                          "Try changing '", ambiguity->node->name.data,
-                          "' to one of the following: ", choices.data,
-                          ". Find the desired relationship in the 'details' "
-                          "key.", NULL);
+                          "Try changing '%s' to one of the following: %s. "
+                          "Find the desired relationship in the 'details' "
+                          "key.",
+                          ambiguity->node->name.data, choices.data);
 }
 
 
@@ -215,16 +215,17 @@ cqrs_query_no_relationship(cqrs_query_planner_t *planner,
     error->stale = 1;
 
     if (cqrs_query_say(planner->arena, error, &error->message,
-                       "Could not find a relationship between '", origin,
-                       "' and '", node->name.data, "' in the schema cache",
-                       NULL)
+                       "Could not find a relationship between '%s' and "
+                       "'%s' in the schema cache",
+                       origin, node->name.data)
         != 0
         || cqrs_query_say(planner->arena, error, &error->details,
-                          "Searched for a foreign key relationship between '",
-                          origin, "' and '", node->name.data, hinted,
+                          "Searched for a foreign key relationship between "
+                          "'%s' and '%s%s%s' in the schema '%s', but no "
+                          "matches were found.",
+                          origin, node->name.data, hinted,
                           node->hint.data ? node->hint.data : "",
-                          "' in the schema '", planner->schema.data,
-                          "', but no matches were found.", NULL)
+                          planner->schema.data)
            != 0)
     {
         return;
@@ -243,9 +244,8 @@ cqrs_query_no_relationship(cqrs_query_planner_t *planner,
 
     if (nearest.found && !cqrs_str_equal(nearest.found, nearest.wanted)) {
         (void) cqrs_query_say(planner->arena, error, &error->hint,
-                              "Perhaps you meant '", nearest.found->data,
-                              "' instead of '", nearest.wanted->data, "'.",
-                              NULL);
+                              "Perhaps you meant '%s' instead of '%s'.",
+                              nearest.found->data, nearest.wanted->data);
     }
 }
 

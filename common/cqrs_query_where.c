@@ -306,8 +306,8 @@ cqrs_query_write_presence(cqrs_query_writer_t *w,
         cqrs_query_refuse(w->error, 400, "PGRST120", "");
 
         if (cqrs_query_say(w->arena, w->error, &w->error->message,
-                           "Bad operator on the '", filter->field.name.data,
-                           "' embedded resource", NULL)
+                           "Bad operator on the '%s' embedded resource",
+                           filter->field.name.data)
             == 0)
         {
             w->error->details = cqrs_str_lit("Only is null or not is null "

@@ -389,8 +389,9 @@ cqrs_query_no_column(cqrs_arena_t *arena, cqrs_query_error_t *error,
         snprintf(depth, sizeof(depth), "_%u", node->embed->depth);
     }
 
-    if (cqrs_query_say(arena, error, &error->message, "column ", table, depth,
-                       ".", name->data, " does not exist", NULL)
+    if (cqrs_query_say(arena, error, &error->message,
+                       "column %s%s.%s does not exist",
+                       table, depth, name->data)
         != 0)
     {
         return -1;
@@ -426,9 +427,9 @@ cqrs_query_no_column(cqrs_arena_t *arena, cqrs_query_error_t *error,
 
     if (similar) {
         (void) cqrs_query_say(arena, error, &error->hint,
-                              "Perhaps you meant to reference the column \"",
-                              table, depth, ".", similar->key.name.data,
-                              "\".", NULL);
+                              "Perhaps you meant to reference the column "
+                              "\"%s%s.%s\".",
+                              table, depth, similar->key.name.data);
     }
 
     return -1;

@@ -128,7 +128,7 @@ ngx_http_cqrs_query_given(ngx_http_cqrs_query_ctx_t *ctx,
 }
 
 
-/* An empty value is null; a parameter ends with a NUL, so it can't hold one. */
+/* An empty value is null; a parameter ends with NUL, so it can't hold one. */
 
 static ngx_int_t
 ngx_http_cqrs_query_parameter(ngx_http_cqrs_query_ctx_t *ctx,

@@ -3,6 +3,8 @@
  * Copyright (C) The ngx_cqrs authors
  */
 
+/* Values of Postgres as JSON. */
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -59,7 +61,8 @@ strings(void **state)
     expect(CQRS_ROW_STRING, "", "\"\"");
     expect(CQRS_ROW_STRING, "a\"b\\c", "\"a\\\"b\\\\c\"");
     expect(CQRS_ROW_STRING, "\b\t\n\f\r", "\"\\b\\t\\n\\f\\r\"");
-    expect(CQRS_ROW_STRING, "\x01\x0b\x1f\x7f", "\"\\u0001\\u000b\\u001f\x7f\"");
+    expect(CQRS_ROW_STRING, "\x01\x0b\x1f\x7f",
+           "\"\\u0001\\u000b\\u001f\x7f\"");
     expect(CQRS_ROW_STRING, "\xc3\xa9", "\"\xc3\xa9\"");
 }
 
