@@ -207,6 +207,10 @@ int cqrs_catalog_computed(const cqrs_catalog_t *catalog,
 const cqrs_function_t *cqrs_catalog_function(const cqrs_catalog_t *catalog,
     const cqrs_str_t *schema, const cqrs_str_t *name);
 
+/* What "alter role" has set for a role that may be set; NULL if nothing. */
+const cqrs_setting_t *cqrs_catalog_role_settings(
+    const cqrs_catalog_t *catalog, const cqrs_str_t *role);
+
 /* All handlers. */
 const cqrs_handler_t *cqrs_catalog_handlers(const cqrs_catalog_t *catalog);
 

@@ -66,7 +66,8 @@ static const cqrs_load_pt  cqrs_load_rows[CQRS_ROW_KINDS] = {
     cqrs_load_setting,
     cqrs_load_computed_field,
     cqrs_load_computed_relation,
-    cqrs_load_handler
+    cqrs_load_handler,
+    cqrs_load_role_setting
 };
 
 

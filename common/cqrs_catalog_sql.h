@@ -40,6 +40,7 @@ typedef enum {
     CQRS_ROW_COMPUTED_FIELD,
     CQRS_ROW_COMPUTED_RELATION,
     CQRS_ROW_HANDLER,
+    CQRS_ROW_ROLE_SETTING,
     CQRS_ROW_KINDS
 } cqrs_catalog_row_e;
 

@@ -19,6 +19,7 @@
 
 
 typedef struct cqrs_catalog_schema_s  cqrs_catalog_schema_t;
+typedef struct cqrs_catalog_role_s    cqrs_catalog_role_t;
 
 
 /* Its address is the scope of its relations, of "functions" of the others. */
@@ -38,6 +39,15 @@ struct cqrs_catalog_s {
     cqrs_catalog_schema_t   *schemas;
     cqrs_handler_t          *handlers;
     cqrs_handler_t         **last_handler;
+    cqrs_catalog_role_t     *roles;        /* its address is their scope */
+};
+
+
+/* A role that may be set, and its own settings. */
+struct cqrs_catalog_role_s {
+    cqrs_catalog_key_t       key;
+    cqrs_setting_t          *settings;
+    cqrs_setting_t         **last;
 };
 
 
@@ -122,6 +132,9 @@ struct cqrs_catalog_load_s {
     cqrs_load_computed_t    *computed;
 };
 
+
+/* role, name, value; returns 0, or -1 when memory is short */
+int cqrs_load_role_setting(cqrs_catalog_load_t *load, const cqrs_str_t *row);
 
 /*
  * Makes primary keys of views, and all relationships, of what is there.

@@ -17,6 +17,8 @@
 
 static ngx_int_t ngx_http_cqrs_query_set_path(ngx_http_cqrs_query_ctx_t *ctx,
     cqrs_settings_t *settings);
+static void ngx_http_cqrs_query_set_role(ngx_http_cqrs_query_ctx_t *ctx,
+    cqrs_settings_t *settings);
 static ngx_int_t ngx_http_cqrs_query_set_request(
     ngx_http_cqrs_query_ctx_t *ctx, cqrs_settings_t *settings);
 static ngx_int_t ngx_http_cqrs_query_set_headers(
@@ -53,7 +55,7 @@ ngx_http_cqrs_query_settings(ngx_http_cqrs_query_ctx_t *ctx,
     }
 
     if (ctx->role.data) {
-        cqrs_settings_add(&settings, "role", &ctx->role);
+        ngx_http_cqrs_query_set_role(ctx, &settings);
     }
 
     if (ctx->claims.data) {
@@ -136,6 +138,30 @@ ngx_http_cqrs_query_set_path(ngx_http_cqrs_query_ctx_t *ctx,
     cqrs_settings_add(settings, "search_path", &value);
 
     return NGX_OK;
+}
+
+
+/* What is the role's is set before it, by those who may. */
+
+static void
+ngx_http_cqrs_query_set_role(ngx_http_cqrs_query_ctx_t *ctx,
+    cqrs_settings_t *settings)
+{
+    const cqrs_setting_t  *setting;
+
+    setting = NULL;
+
+    if (ctx->conf->catalog) {
+        setting = cqrs_catalog_role_settings(
+                      ngx_cqrs_catalog_current(ctx->conf->catalog),
+                      &ctx->role);
+    }
+
+    for ( /* void */ ; setting; setting = setting->next) {
+        cqrs_settings_add_named(settings, &setting->name, &setting->value);
+    }
+
+    cqrs_settings_add(settings, "role", &ctx->role);
 }
 
 

@@ -21,6 +21,12 @@ begin
 end $$;
 create function shop.leave(name text) returns text language sql stable as $$
     select set_config('response.headers', '[{"X-Left": "yes"}]', false) $$;
+create function shop.patience() returns text language sql stable as $$
+    select current_setting('statement_timeout') $$;
+do $$ begin
+    execute format('alter role web_clerk in database %I set statement_timeout = %L',
+                   current_database(), '123s');
+end $$;
 grant usage on schema shop to web_authenticator;
 grant select on shop.countries to web_authenticator;
 SQL
@@ -152,6 +158,14 @@ GET /rpc/role
 GET /rpc/role
 > Authorization: bearer {clerk}
 200 "web_clerk"
+
+=== what is set for a role is set for its queries
+GET /rpc/patience
+> Authorization: Bearer {clerk}
+200 "123s"
+
+GET /rpc/patience
+200 "0"
 
 === policies see the claims
 GET /messages?select=id&order=id
