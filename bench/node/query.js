@@ -17,24 +17,21 @@ const PAGE = 'select id, owner, balance, opened::text from api.accounts'
            + ' where branch = $1 order by id limit 100';
 
 
+// All workers get the same port when they ask for any.
 function primary() {
-    let port = 0;
     let ready = 0;
 
-    const more = () => cluster.fork({ BENCH_PORT: String(port) });
-
     cluster.on('listening', (worker, address) => {
-        port = address.port;
-
         if (++ready === PROCESSES) {
-            console.log(`listening ${port}`);
-        } else {
-            more();
+            console.log(`listening ${address.port}`);
         }
     });
 
     cluster.on('exit', (worker, code) => process.exit(code || 1));
-    more();
+
+    for (let n = 0; n < PROCESSES; n++) {
+        cluster.fork();
+    }
 }
 
 
@@ -60,7 +57,7 @@ async function serve(connection, pool) {
         return found.rows;
     });
 
-    await app.listen({ host: '127.0.0.1', port: Number(process.env.BENCH_PORT) });
+    await app.listen({ host: '127.0.0.1', port: 0 });
 }
 
 
