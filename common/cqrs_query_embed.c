@@ -315,7 +315,6 @@ cqrs_query_write_order(cqrs_query_writer_t *w, const cqrs_query_node_t *node,
     const cqrs_query_order_t *order)
 {
     const cqrs_query_node_t  *child;
-    const cqrs_query_step_t  *step;
 
     if (order->relation.data == NULL) {
         return cqrs_query_write_field(w, node, &order->field);
@@ -336,11 +335,7 @@ cqrs_query_write_order(cqrs_query_writer_t *w, const cqrs_query_node_t *node,
     cqrs_query_write_name(w, &order->field.name);
     cqrs_buf_text(&w->buf, order->field.path ? ")" : "");
 
-    for (step = order->field.path; step; step = step->next) {
-        cqrs_buf_text(&w->buf, step->text ? "->>" : "->");
-        cqrs_query_write_param(w, step->key.data);
-        cqrs_buf_text(&w->buf, step->index ? "::pg_catalog.int4" : "");
-    }
+    cqrs_query_write_path(w, order->field.path);
 
     return 0;
 }

@@ -18,6 +18,7 @@ typedef struct {
     cqrs_query_planner_t     *planner;
     const cqrs_query_node_t  *parent;
     const cqrs_query_node_t  *node;
+    cqrs_buf_t                text;          /* of one of them */
     cqrs_buf_t                details;
     cqrs_buf_t                choices;
     size_t                    count;

@@ -6,6 +6,7 @@
 /* What is said when an embed fits no relationship, or several. */
 
 #include "cqrs_query_relate.h"
+#include "cqrs_buf_json.h"
 
 
 #define CQRS_QUERY_ALIKE  3              /* a third of the letters agree */
@@ -23,7 +24,6 @@ static void cqrs_query_ambiguity_relationship(
     const cqrs_relationship_t *relationship);
 static void cqrs_query_ambiguity_columns(cqrs_query_ambiguity_t *ambiguity,
     const cqrs_join_t *joins, int to);
-static void cqrs_query_quote(cqrs_buf_t *buf, const cqrs_str_t *text);
 static void cqrs_query_similar_child(cqrs_query_planner_t *planner,
     const cqrs_query_node_t *parent, cqrs_query_nearest_t *nearest);
 static void cqrs_query_similar_parent(cqrs_query_planner_t *planner,
@@ -51,25 +51,34 @@ void
 cqrs_query_ambiguity_add(cqrs_query_ambiguity_t *ambiguity,
     const cqrs_relationship_t *relationship)
 {
-    cqrs_buf_t               *details, *choices;
+    cqrs_buf_t               *text, *details, *choices;
 
     static const char *const  cardinalities[] = {
         "many-to-one", "one-to-many", "one-to-one", "many-to-many", "computed"
     };
 
+    text = &ambiguity->text;
     details = &ambiguity->details;
     choices = &ambiguity->choices;
 
     cqrs_buf_text(details, ambiguity->count ? "," : "[");
     cqrs_buf_text(details, "{\"cardinality\":\"");
     cqrs_buf_text(details, cardinalities[relationship->cardinality]);
-    cqrs_buf_text(details, "\",\"embedding\":\"");
-    cqrs_query_quote(details, &relationship->from->key.name);
-    cqrs_buf_text(details, " with ");
-    cqrs_query_quote(details, &relationship->to->key.name);
-    cqrs_buf_text(details, "\",\"relationship\":\"");
+
+    cqrs_buf_init(text, ambiguity->planner->arena);
+    cqrs_buf_str(text, &relationship->from->key.name);
+    cqrs_buf_text(text, " with ");
+    cqrs_buf_str(text, &relationship->to->key.name);
+
+    cqrs_buf_text(details, "\",\"embedding\":");
+    cqrs_buf_json(details, text->data, text->len);
+
+    cqrs_buf_init(text, ambiguity->planner->arena);
     cqrs_query_ambiguity_relationship(ambiguity, relationship);
-    cqrs_buf_text(details, "\"}");
+
+    cqrs_buf_text(details, ",\"relationship\":");
+    cqrs_buf_json(details, text->data, text->len);
+    cqrs_buf_text(details, "}");
 
     cqrs_buf_text(choices, ambiguity->count ? ", '" : "'");
     cqrs_buf_str(choices, &relationship->to->key.name);
@@ -126,27 +135,27 @@ static void
 cqrs_query_ambiguity_relationship(cqrs_query_ambiguity_t *ambiguity,
     const cqrs_relationship_t *relationship)
 {
-    cqrs_buf_t  *details;
+    cqrs_buf_t  *text;
 
-    details = &ambiguity->details;
+    text = &ambiguity->text;
 
     if (relationship->cardinality == CQRS_MANY_TO_MANY) {
-        cqrs_query_quote(details, &relationship->junction->key.name);
-        cqrs_buf_text(details, " using ");
-        cqrs_query_quote(details, &relationship->constraint);
+        cqrs_buf_str(text, &relationship->junction->key.name);
+        cqrs_buf_text(text, " using ");
+        cqrs_buf_str(text, &relationship->constraint);
         cqrs_query_ambiguity_columns(ambiguity, relationship->joins, 1);
-        cqrs_buf_text(details, " and ");
-        cqrs_query_quote(details, &relationship->constraint2);
+        cqrs_buf_text(text, " and ");
+        cqrs_buf_str(text, &relationship->constraint2);
         cqrs_query_ambiguity_columns(ambiguity, relationship->joins2, 0);
         return;
     }
 
-    cqrs_query_quote(details, &relationship->constraint);
-    cqrs_buf_text(details, " using ");
-    cqrs_query_quote(details, &relationship->from->key.name);
+    cqrs_buf_str(text, &relationship->constraint);
+    cqrs_buf_text(text, " using ");
+    cqrs_buf_str(text, &relationship->from->key.name);
     cqrs_query_ambiguity_columns(ambiguity, relationship->joins, 0);
-    cqrs_buf_text(details, " and ");
-    cqrs_query_quote(details, &relationship->to->key.name);
+    cqrs_buf_text(text, " and ");
+    cqrs_buf_str(text, &relationship->to->key.name);
     cqrs_query_ambiguity_columns(ambiguity, relationship->joins, 1);
 }
 
@@ -161,41 +170,13 @@ cqrs_query_ambiguity_columns(cqrs_query_ambiguity_t *ambiguity,
     comma = "(";
 
     for (join = joins; join; join = join->next) {
-        cqrs_buf_text(&ambiguity->details, comma);
-        cqrs_query_quote(&ambiguity->details,
-                         to ? &join->to->key.name : &join->from->key.name);
+        cqrs_buf_text(&ambiguity->text, comma);
+        cqrs_buf_str(&ambiguity->text,
+                     to ? &join->to->key.name : &join->from->key.name);
         comma = ", ";
     }
 
-    cqrs_buf_text(&ambiguity->details, ")");
-}
-
-
-/* Within a JSON string; names in a catalogue are valid text. */
-
-static void
-cqrs_query_quote(cqrs_buf_t *buf, const cqrs_str_t *text)
-{
-    char         escape[] = "\\u0000";
-    size_t       i;
-    const char  *hex;
-
-    hex = "0123456789abcdef";
-
-    for (i = 0; i < text->len; i++) {
-
-        if (text->data[i] == '"' || text->data[i] == '\\') {
-            cqrs_buf_text(buf, "\\");
-
-        } else if ((unsigned char) text->data[i] < 0x20) {
-            escape[4] = hex[text->data[i] >> 4];
-            escape[5] = hex[text->data[i] & 15];
-            cqrs_buf_text(buf, escape);
-            continue;
-        }
-
-        cqrs_buf_add(buf, text->data + i, 1);
-    }
+    cqrs_buf_text(&ambiguity->text, ")");
 }
 
 

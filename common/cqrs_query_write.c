@@ -311,7 +311,6 @@ cqrs_query_write_field(cqrs_query_writer_t *w, const cqrs_query_node_t *node,
     int                       json;
     const cqrs_column_t      *column;
     const cqrs_relation_t    *relation;
-    const cqrs_query_step_t  *step;
 
     relation = node->embed->relation;
     column = cqrs_query_column(w, node, &field->name);
@@ -353,13 +352,22 @@ cqrs_query_write_field(cqrs_query_writer_t *w, const cqrs_query_node_t *node,
     cqrs_query_write_name(w, &field->name);
     cqrs_buf_text(&w->buf, json ? ")" : "");
 
-    for (step = field->path; step; step = step->next) {
+    cqrs_query_write_path(w, field->path);
+
+    return 0;
+}
+
+
+void
+cqrs_query_write_path(cqrs_query_writer_t *w, const cqrs_query_step_t *path)
+{
+    const cqrs_query_step_t  *step;
+
+    for (step = path; step; step = step->next) {
         cqrs_buf_text(&w->buf, step->text ? "->>" : "->");
         cqrs_query_write_param(w, step->key.data);
         cqrs_buf_text(&w->buf, step->index ? "::pg_catalog.int4" : "");
     }
-
-    return 0;
 }
 
 

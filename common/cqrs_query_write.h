@@ -71,6 +71,10 @@ void cqrs_query_write_type(cqrs_query_writer_t *w, const cqrs_str_t *type);
 int cqrs_query_write_field(cqrs_query_writer_t *w,
     const cqrs_query_node_t *node, const cqrs_query_field_t *field);
 
+/* ->$1->>$2; NULL: nothing */
+void cqrs_query_write_path(cqrs_query_writer_t *w,
+    const cqrs_query_step_t *path);
+
 /* The column, if the catalogue knows it; NULL also for a computed one. */
 const cqrs_column_t *cqrs_query_column(const cqrs_query_writer_t *w,
     const cqrs_query_node_t *node, const cqrs_str_t *name);
