@@ -3,7 +3,7 @@
  * Copyright (C) The ngx_cqrs authors
  */
 
-/* The settings of roles: they are of the session elsewhere, here of a query. */
+/* Settings of roles: of the session elsewhere, here of a query. */
 
 #include "cqrs_catalog_state.h"
 
