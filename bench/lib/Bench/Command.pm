@@ -6,7 +6,7 @@ use v5.36;
 
 use Cqrs::Wait;
 
-use Bench::Fastify;
+use Bench::Node;
 use Bench::Proc;
 use Bench::Program;
 
@@ -48,7 +48,7 @@ CONFIG
         stand   => $stand,
         vhost   => $vhost,
         nginx   => $nginx,
-        fastify => Bench::Fastify->start($vhost),
+        fastify => Bench::Node->start('command', $vhost->url),
     }, $class;
 }
 
@@ -62,7 +62,7 @@ sub groups($self) {
         variants => {
             module        => sub { $self->_http($path, 64) },
             'librabbitmq' => sub { $self->_librabbitmq(64) },
-            $self->{fastify} ? ('fastify, amqplib' => sub { $self->_fastify($path, 64) }) : (),
+            'fastify, amqplib' => sub { $self->_fastify($path, 64) },
         },
         rows     => [
             map { (
@@ -70,7 +70,7 @@ sub groups($self) {
                   ours => 'module', floor => $_ },
                 { what => 'accepted, CPU us', of => 'cpu_us', better => 'less',
                   ours => 'module', floor => $_ },
-            ) } 'librabbitmq', $self->{fastify} ? 'fastify, amqplib' : ()
+            ) } 'librabbitmq', 'fastify, amqplib'
         ],
     };
 
@@ -223,7 +223,7 @@ sub _librabbitmq($self, $outstanding) {
 
 sub stop($self) {
     $self->{nginx}->stop;
-    $self->{fastify}->stop if $self->{fastify};
+    $self->{fastify}->stop;
 
     return;
 }

@@ -17,6 +17,7 @@ sub start($class, $script, @args) {
 
     if ($pid == 0) {
         $ENV{NODE_PATH} = "$folder/node_modules";
+        $ENV{NODE_ENV}  = 'production';
         exec 'node', root() . "/bench/node/$script.js", @args;
         die "node: $!\n";
     }
