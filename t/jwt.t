@@ -14,6 +14,7 @@ use Cqrs::Http;
 use Cqrs::Jwt qw(allowed refused);
 use Cqrs::Nginx;
 use Cqrs::Paths;
+use Cqrs::Wait qw(wait_until);
 
 my $secret = '0123456789abcdef0123456789abcdef';
 my $newer  = 'another secret of thirty-two bytes, or more';
@@ -286,8 +287,12 @@ subtest 'places' => sub {
             { 'Content-Type' => 'application/json' }, '{}')->{status},
         503, 'an argument, and an error');
     unlike($nginx->log, qr/\Q$good\E/, 'the error log does not show it');
-    open my $log, '<', "$dir/access.log" or die "access.log: $!";
-    my @lines = <$log>;
+    my @lines;                           # a line may be written after its answer
+    wait_until {
+        open my $log, '<', "$dir/access.log" or die "access.log: $!";
+        @lines = <$log>;
+        return 3 <= grep { /token=\*+/ } @lines;
+    } 5, 'the access log';
     is(scalar(grep { /token=\*+/ } @lines), 3, 'the access log has stars for it');
     is(scalar(grep { /\Q$good\E|\Q$bad\E/ } @lines), 0, 'in every line');
     unlike($nginx->log, qr/\Q$bad\E/, 'a token is not in the error log');

@@ -8,6 +8,7 @@ use Test::More;
 
 use Cqrs::Http;
 use Cqrs::Nginx;
+use Cqrs::Paths;
 use Cqrs::Query;
 use Cqrs::Wait qw(wait_until);
 
@@ -50,7 +51,10 @@ subtest '200 MB for a client that does not read' => sub {
         return $slow->{socket} && readable($slow->{socket});
     }, 60, 'the begin of the answer');
 
-    cmp_ok($grown, '<', MAY_GROW, 'costs the worker little memory');
+  SKIP: {
+        skip 'AddressSanitizer keeps what is freed', 1 if Cqrs::Paths::build() =~ m{/asan$};
+        cmp_ok($grown, '<', MAY_GROW, 'costs the worker little memory');
+    }
     is($http->get('/api/items?id=eq.1')->{status}, 200,
         'and the connection to Postgres is free for others');
 
