@@ -29,6 +29,11 @@ sub new($class, $stand) {
             cqrs_postgres  "@{[ $database->conninfo ]}" pool=$POOL;
             cqrs_query     schema=api;
         }
+        location /bare/ {
+            cqrs_postgres        "@{[ $database->conninfo ]}" pool=$POOL;
+            cqrs_query           schema=api;
+            cqrs_query_settings  off;
+        }
         location = /return {
             default_type  application/json;
             return        200 '$body';
@@ -45,6 +50,7 @@ CONFIG
 
 sub groups($self) {
     my $row  = '/api/accounts?select=id,owner,balance,opened&id=eq.account-%ld';
+    my $bare = $row =~ s{^/api}{/bare}r;
     my $page = '/api/accounts?select=id,owner,balance,opened&branch=eq.%ld&order=id&limit=100';
 
     my $many = {
@@ -52,6 +58,7 @@ sub groups($self) {
         of       => 'one row',
         variants => {
             module                       => sub { $self->_http($row, $KEYS, 64) },
+            'module, no settings'        => sub { $self->_http($bare, $KEYS, 64) },
             "libpq x$POOL"               => sub { $self->_libpq($ROW, 'account-%ld', $KEYS, $POOL, 1) },
             "libpq x$POOL, json_agg"     => sub { $self->_libpq(_json($ROW), 'account-%ld', $KEYS, $POOL, 1) },
             "libpq x$POOL, pipeline 16"  => sub { $self->_libpq($ROW, 'account-%ld', $KEYS, $POOL, 16) },
@@ -71,6 +78,15 @@ sub groups($self) {
             { what => 'one row by key, CPU us', of => 'cpu_us', better => 'less',
               ours => 'module', floor => $floor };
     }
+
+    # the transaction then knows nothing of its request: the same SQL as the floor
+    push @{ $many->{rows} },
+        map { (
+            { what => 'the same, cqrs_query_settings off, requests/s', of => 'rate',
+              better => 'more', ours => 'module, no settings', floor => $_ },
+            { what => 'the same, cqrs_query_settings off, CPU us', of => 'cpu_us',
+              better => 'less', ours => 'module, no settings', floor => $_ },
+        ) } "pgbench x$POOL", 'fastify and pg';
 
     my $alone = {
         name     => 'query, 1',
