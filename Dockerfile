@@ -13,7 +13,7 @@ FROM debian:bookworm-slim AS build
 RUN apt-get update \
  && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
         gcc libc6-dev make nginx nginx-dev libpq-dev librabbitmq-dev \
-        libhiredis-dev libjansson-dev libjwt-dev libwslay-dev libssl-dev
+        libhiredis-dev libjansson-dev libjwt-dev libwslay-dev libxxhash-dev libssl-dev
 WORKDIR /src
 COPY . .
 RUN make && strip build/module/ngx_http_cqrs_module.so build/cqrs-consumer
