@@ -11,7 +11,7 @@
  */
 
 #include "cqrs_base64.h"
-#include "cqrs_jwt.h"
+#include "cqrs_jwt_sentence.h"
 #include "cqrs_jwt_signature.h"
 
 #include <math.h>
@@ -68,7 +68,7 @@ cqrs_jwt_verify(const cqrs_jwt_key_t *keys, size_t nkeys, const char *token,
     error = cqrs_jwt_check_header(header);
 
     if (error == NULL && claims == NULL) {
-        error = "the token's claims are not a JSON object";
+        error = cqrs_jwt_bad_claims;
     }
 
     if (error == NULL) {
@@ -189,7 +189,7 @@ cqrs_jwt_check_header(const json_t *header)
     }
 
     if (!json_is_string(json_object_get(header, "alg"))) {
-        return "the token's algorithm is not accepted here";
+        return cqrs_jwt_other_algorithm;
     }
 
     kid = json_object_get(header, "kid");
@@ -212,7 +212,7 @@ cqrs_jwt_check_signature(const cqrs_jwt_key_t *keys, size_t nkeys,
     alg = json_string_value(json_object_get(header, "alg"));
 
     if (strcmp(alg, "none") == 0) {
-        return "the token's algorithm is not accepted here, it is none";
+        return cqrs_jwt_unsigned;
     }
 
     kid = json_string_value(json_object_get(header, "kid"));
@@ -232,7 +232,7 @@ cqrs_jwt_check_signature(const cqrs_jwt_key_t *keys, size_t nkeys,
 
         if (kid && keys[i].kid && strcmp(keys[i].kid, kid) != 0) {
             if (error == NULL) {
-                error = "the token names a key that is not known here";
+                error = cqrs_jwt_unknown_key;
             }
 
             continue;
@@ -242,10 +242,10 @@ cqrs_jwt_check_signature(const cqrs_jwt_key_t *keys, size_t nkeys,
             return NULL;
         }
 
-        error = "the token's signature is not accepted here";
+        error = cqrs_jwt_bad_signature;
     }
 
-    return error ? error : "the token's algorithm is not accepted here";
+    return error ? error : cqrs_jwt_other_algorithm;
 }
 
 
@@ -284,19 +284,19 @@ cqrs_jwt_accept(const cqrs_jwt_rules_t *rules, const json_t *claims,
     has_nbf = cqrs_jwt_time(claims, "nbf", &nbf);
 
     if (has_exp == -1) {
-        return "the token's exp is not a number";
+        return cqrs_jwt_bad_exp;
     }
 
     if (has_nbf == -1) {
-        return "the token's nbf is not a number";
+        return cqrs_jwt_bad_nbf;
     }
 
     if (has_exp && (double) now >= exp + (double) rules->leeway) {
-        return "the token is expired";
+        return cqrs_jwt_expired;
     }
 
     if (has_nbf && (double) now < nbf - (double) rules->leeway) {
-        return "the token is not yet valid";
+        return cqrs_jwt_not_yet;
     }
 
     if (rules->postgrest) {
@@ -322,11 +322,11 @@ cqrs_jwt_accept_postgrest(const cqrs_jwt_rules_t *rules,
     has_iat = cqrs_jwt_time(claims, "iat", &iat);
 
     if (has_iat == -1) {
-        return "the token's iat is not a number";
+        return cqrs_jwt_bad_iat;
     }
 
     if (has_iat && (double) now < iat - (double) rules->leeway) {
-        return "the token is issued in the future";
+        return cqrs_jwt_in_future;
     }
 
     aud = json_object_get(claims, "aud");
@@ -334,12 +334,12 @@ cqrs_jwt_accept_postgrest(const cqrs_jwt_rules_t *rules,
     if (aud && !json_is_string(aud) && !json_is_array(aud)
         && !json_is_null(aud))
     {
-        return "the token's aud is neither a text nor a list of texts";
+        return cqrs_jwt_bad_aud;
     }
 
     json_array_foreach(aud, i, element) {
         if (!json_is_string(element)) {
-            return "the token's aud is neither a text nor a list of texts";
+            return cqrs_jwt_bad_aud;
         }
     }
 
@@ -362,14 +362,14 @@ cqrs_jwt_accept_names(const cqrs_jwt_rules_t *rules, const json_t *claims)
         && !cqrs_jwt_is_one_of(json_object_get(claims, "iss"), rules->issuers,
                                rules->nissuers))
     {
-        return "the token's issuer is not accepted here";
+        return cqrs_jwt_other_issuer;
     }
 
     if (rules->naudiences
         && !cqrs_jwt_is_one_of(json_object_get(claims, "aud"),
                                rules->audiences, rules->naudiences))
     {
-        return "the token is for another audience";
+        return cqrs_jwt_other_audience;
     }
 
     return NULL;

@@ -50,7 +50,8 @@ const char *cqrs_jwt_accept(const cqrs_jwt_rules_t *rules,
 
 /*
  * How PostgREST says the same: a code and a message, and details or NULL.  The
- * token may be NULL.  The sentence is one of those above.
+ * token may be NULL.  The sentence is the very one that one of those above has
+ * returned.
  */
 void cqrs_jwt_refuse(cqrs_query_error_t *error, const char *sentence,
     const char *token, cqrs_arena_t *arena);

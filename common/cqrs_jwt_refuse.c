@@ -3,9 +3,9 @@
  * Copyright (C) The ngx_cqrs authors
  */
 
-/* Why a token is refused, in PostgREST's words. */
+/* Why a token is refused: our sentences, and PostgREST's words for them. */
 
-#include "cqrs_jwt.h"
+#include "cqrs_jwt_sentence.h"
 
 #include "cqrs_buf.h"
 
@@ -21,39 +21,71 @@ typedef struct {
 static size_t cqrs_jwt_refuse_parts(const char *token);
 
 
+/* What has words of its own there; all else is cryptography that failed. */
+
+const char  cqrs_jwt_unsigned[] =
+    "the token's algorithm is not accepted here, it is none";
+const char  cqrs_jwt_other_algorithm[] =
+    "the token's algorithm is not accepted here";
+const char  cqrs_jwt_unknown_key[] =
+    "the token names a key that is not known here";
+const char  cqrs_jwt_bad_signature[] =
+    "the token's signature is not accepted here";
+const char  cqrs_jwt_bad_claims[] =
+    "the token's claims are not a JSON object";
+const char  cqrs_jwt_bad_exp[] =
+    "the token's exp is not a number";
+const char  cqrs_jwt_bad_nbf[] =
+    "the token's nbf is not a number";
+const char  cqrs_jwt_bad_iat[] =
+    "the token's iat is not a number";
+const char  cqrs_jwt_bad_aud[] =
+    "the token's aud is neither a text nor a list of texts";
+const char  cqrs_jwt_expired[] =
+    "the token is expired";
+const char  cqrs_jwt_not_yet[] =
+    "the token is not yet valid";
+const char  cqrs_jwt_in_future[] =
+    "the token is issued in the future";
+const char  cqrs_jwt_other_audience[] =
+    "the token is for another audience";
+const char  cqrs_jwt_other_issuer[] =
+    "the token's issuer is not accepted here";
+
+
 static const cqrs_jwt_refusal_t  cqrs_jwt_refusals[] = {
-    { "the token's algorithm is not accepted here, it is none",
+    { cqrs_jwt_unsigned,
       "PGRST301", "Wrong or unsupported encoding algorithm",
       "JWT is unsecured but expected 'alg' was not 'none'" },
-    { "the token's algorithm is not accepted here",
+    { cqrs_jwt_other_algorithm,
       "PGRST301", "No suitable key or wrong key type",
       "No suitable key was found to decode the JWT" },
-    { "the token names a key that is not known here",
+    { cqrs_jwt_unknown_key,
       "PGRST301", "No suitable key or wrong key type",
       "No suitable key was found to decode the JWT" },
-    { "the token's signature is not accepted here",
+    { cqrs_jwt_bad_signature,
       "PGRST301", "No suitable key or wrong key type",
       "None of the keys was able to decode the JWT" },
-    { "the token's claims are not a JSON object",
+    { cqrs_jwt_bad_claims,
       "PGRST303", "Parsing claims failed", NULL },
-    { "the token's exp is not a number",
+    { cqrs_jwt_bad_exp,
       "PGRST303", "The JWT 'exp' claim must be a number", NULL },
-    { "the token's nbf is not a number",
+    { cqrs_jwt_bad_nbf,
       "PGRST303", "The JWT 'nbf' claim must be a number", NULL },
-    { "the token's iat is not a number",
+    { cqrs_jwt_bad_iat,
       "PGRST303", "The JWT 'iat' claim must be a number", NULL },
-    { "the token's aud is neither a text nor a list of texts",
+    { cqrs_jwt_bad_aud,
       "PGRST303",
       "The JWT 'aud' claim must be a string or an array of strings", NULL },
-    { "the token is expired",
+    { cqrs_jwt_expired,
       "PGRST303", "JWT expired", NULL },
-    { "the token is not yet valid",
+    { cqrs_jwt_not_yet,
       "PGRST303", "JWT not yet valid", NULL },
-    { "the token is issued in the future",
+    { cqrs_jwt_in_future,
       "PGRST303", "JWT issued at future", NULL },
-    { "the token is for another audience",
+    { cqrs_jwt_other_audience,
       "PGRST303", "JWT not in audience", NULL },
-    { "the token's issuer is not accepted here",
+    { cqrs_jwt_other_issuer,
       "PGRST303", "JWT issuer is not accepted", NULL },
     { NULL,
       "PGRST301", "JWT cryptographic operation failed", NULL }
@@ -69,7 +101,7 @@ cqrs_jwt_refuse(cqrs_query_error_t *error, const char *sentence,
     const cqrs_jwt_refusal_t  *refusal;
 
     for (refusal = cqrs_jwt_refusals; refusal->sentence; refusal++) {
-        if (strcmp(refusal->sentence, sentence) == 0) {
+        if (refusal->sentence == sentence) {
             break;
         }
     }
