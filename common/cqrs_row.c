@@ -11,6 +11,7 @@
 
 typedef struct {
     const char       *type;
+    unsigned          oid;           /* fixed in Postgres */
     cqrs_row_kind_e   kind;
 } cqrs_row_type_t;
 
@@ -25,38 +26,38 @@ static int cqrs_row_is_number(const char *value, size_t len);
 /* Arrays, rows, ranges and everybody's own types are Postgres' to write. */
 
 static const cqrs_row_type_t  cqrs_row_types[] = {
-    { "bigint",                      CQRS_ROW_NUMBER },
-    { "bit",                         CQRS_ROW_STRING },
-    { "bit varying",                 CQRS_ROW_STRING },
-    { "boolean",                     CQRS_ROW_BOOLEAN },
-    { "bytea",                       CQRS_ROW_STRING },
-    { "character",                   CQRS_ROW_STRING },
-    { "character varying",           CQRS_ROW_STRING },
-    { "cidr",                        CQRS_ROW_STRING },
-    { "date",                        CQRS_ROW_STRING },
-    { "double precision",            CQRS_ROW_NUMBER },
-    { "inet",                        CQRS_ROW_STRING },
-    { "integer",                     CQRS_ROW_NUMBER },
-    { "interval",                    CQRS_ROW_STRING },
-    { "json",                        CQRS_ROW_JSON },
-    { "jsonb",                       CQRS_ROW_JSON },
-    { "macaddr",                     CQRS_ROW_STRING },
-    { "money",                       CQRS_ROW_STRING },
-    { "name",                        CQRS_ROW_STRING },
-    { "numeric",                     CQRS_ROW_NUMBER },
-    { "oid",                         CQRS_ROW_STRING },
-    { "real",                        CQRS_ROW_NUMBER },
-    { "smallint",                    CQRS_ROW_NUMBER },
-    { "text",                        CQRS_ROW_STRING },
-    { "time with time zone",         CQRS_ROW_STRING },
-    { "time without time zone",      CQRS_ROW_STRING },
-    { "timestamp with time zone",    CQRS_ROW_TIMESTAMPTZ },
-    { "timestamp without time zone", CQRS_ROW_TIMESTAMP },
-    { "tsquery",                     CQRS_ROW_STRING },
-    { "tsvector",                    CQRS_ROW_STRING },
-    { "uuid",                        CQRS_ROW_STRING },
-    { "xml",                         CQRS_ROW_STRING },
-    { NULL, CQRS_ROW_UNKNOWN }
+    { "bigint",                      20,   CQRS_ROW_NUMBER },
+    { "bit",                         1560, CQRS_ROW_STRING },
+    { "bit varying",                 1562, CQRS_ROW_STRING },
+    { "boolean",                     16,   CQRS_ROW_BOOLEAN },
+    { "bytea",                       17,   CQRS_ROW_STRING },
+    { "character",                   1042, CQRS_ROW_STRING },
+    { "character varying",           1043, CQRS_ROW_STRING },
+    { "cidr",                        650,  CQRS_ROW_STRING },
+    { "date",                        1082, CQRS_ROW_STRING },
+    { "double precision",            701,  CQRS_ROW_NUMBER },
+    { "inet",                        869,  CQRS_ROW_STRING },
+    { "integer",                     23,   CQRS_ROW_NUMBER },
+    { "interval",                    1186, CQRS_ROW_STRING },
+    { "json",                        114,  CQRS_ROW_JSON },
+    { "jsonb",                       3802, CQRS_ROW_JSON },
+    { "macaddr",                     829,  CQRS_ROW_STRING },
+    { "money",                       790,  CQRS_ROW_STRING },
+    { "name",                        19,   CQRS_ROW_STRING },
+    { "numeric",                     1700, CQRS_ROW_NUMBER },
+    { "oid",                         26,   CQRS_ROW_STRING },
+    { "real",                        700,  CQRS_ROW_NUMBER },
+    { "smallint",                    21,   CQRS_ROW_NUMBER },
+    { "text",                        25,   CQRS_ROW_STRING },
+    { "time with time zone",         1266, CQRS_ROW_STRING },
+    { "time without time zone",      1083, CQRS_ROW_STRING },
+    { "timestamp with time zone",    1184, CQRS_ROW_TIMESTAMPTZ },
+    { "timestamp without time zone", 1114, CQRS_ROW_TIMESTAMP },
+    { "tsquery",                     3615, CQRS_ROW_STRING },
+    { "tsvector",                    3614, CQRS_ROW_STRING },
+    { "uuid",                        2950, CQRS_ROW_STRING },
+    { "xml",                         142,  CQRS_ROW_STRING },
+    { NULL, 0, CQRS_ROW_UNKNOWN }
 };
 
 
@@ -96,6 +97,21 @@ cqrs_row_kind(const cqrs_str_t *type)
     name.len += rest;
 
     return cqrs_row_type(&name)->kind;
+}
+
+
+cqrs_row_kind_e
+cqrs_row_kind_of(unsigned oid)
+{
+    const cqrs_row_type_t  *known;
+
+    for (known = cqrs_row_types; known->type; known++) {
+        if (known->oid == oid) {
+            break;
+        }
+    }
+
+    return known->kind;
 }
 
 

@@ -34,8 +34,9 @@ typedef struct {
 } cqrs_row_column_t;
 
 
-/* By the name of a built-in type, as format_type() writes it. */
+/* Of a built-in type, by its name as format_type() writes it, or its oid. */
 cqrs_row_kind_e cqrs_row_kind(const cqrs_str_t *type);
+cqrs_row_kind_e cqrs_row_kind_of(unsigned oid);
 
 /*
  * How many bytes the prefix takes, and how many the value takes at most, for

@@ -21,12 +21,16 @@ void
 ngx_http_cqrs_query_body_init(ngx_http_cqrs_query_body_t *body,
     ngx_http_request_t *r, size_t limit, ngx_uint_t hashed)
 {
+    ngx_http_core_loc_conf_t  *clcf;
+
     ngx_memzero(body, sizeof(ngx_http_cqrs_query_body_t));
 
     body->request = r;
     body->limit = limit;
 
-    if (hashed) {
+    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
+
+    if (hashed && clcf->etag && r->method == NGX_HTTP_GET) {
 
         /* without memory for it there is no ETag */
 

@@ -36,7 +36,7 @@ typedef struct {
 } ngx_http_cqrs_query_body_t;
 
 
-/* Nothing is allocated yet. */
+/* Nothing of the body is allocated yet.  Hashed: an ETag may be wanted. */
 void ngx_http_cqrs_query_body_init(ngx_http_cqrs_query_body_t *body,
     ngx_http_request_t *r, size_t limit, ngx_uint_t hashed);
 

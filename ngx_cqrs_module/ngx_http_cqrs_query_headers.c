@@ -163,9 +163,7 @@ ngx_http_cqrs_query_send_as(ngx_http_cqrs_query_ctx_t *ctx,
         return ngx_http_send_header(r);
     }
 
-    if (status == NGX_HTTP_OK && r->method == NGX_HTTP_GET
-        && ngx_http_cqrs_query_etag(ctx) != NGX_OK)
-    {
+    if (status == NGX_HTTP_OK && ngx_http_cqrs_query_etag(ctx) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
@@ -597,13 +595,10 @@ ngx_http_cqrs_query_etag(ngx_http_cqrs_query_ctx_t *ctx)
     XXH128_canonical_t         hash;
     ngx_table_elt_t           *h;
     ngx_http_request_t        *r;
-    ngx_http_core_loc_conf_t  *clcf;
 
     r = ctx->request;
 
-    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
-
-    if (!clcf->etag || r->headers_out.etag || ctx->body.hash == NULL) {
+    if (r->headers_out.etag || ctx->body.hash == NULL) {
         return NGX_OK;
     }
 

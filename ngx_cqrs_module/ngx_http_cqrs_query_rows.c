@@ -16,12 +16,6 @@
 #define NGX_HTTP_CQRS_QUERY_JSONB    3802  /* its oid, fixed in Postgres */
 
 
-typedef struct {
-    Oid              type;
-    cqrs_row_kind_e  kind;
-} ngx_http_cqrs_query_type_t;
-
-
 static ngx_int_t ngx_http_cqrs_query_one(ngx_http_cqrs_query_ctx_t *ctx,
     PGresult *result, ngx_http_cqrs_query_found_t *found);
 static int64_t ngx_http_cqrs_query_number(PGresult *result, int column);
@@ -38,44 +32,6 @@ static size_t ngx_http_cqrs_query_row_size(ngx_http_cqrs_query_ctx_t *ctx,
     PGresult *result, int i);
 static ngx_int_t ngx_http_cqrs_query_add_text(ngx_http_cqrs_query_ctx_t *ctx,
     const char *text);
-
-
-/* What cqrs_row_kind() knows by names; the numbers are fixed in Postgres. */
-
-static const ngx_http_cqrs_query_type_t  ngx_http_cqrs_query_types[] = {
-    { 16,   CQRS_ROW_BOOLEAN },
-    { 17,   CQRS_ROW_STRING },             /* bytea */
-    { 19,   CQRS_ROW_STRING },             /* name */
-    { 20,   CQRS_ROW_NUMBER },             /* bigint */
-    { 21,   CQRS_ROW_NUMBER },             /* smallint */
-    { 23,   CQRS_ROW_NUMBER },             /* integer */
-    { 25,   CQRS_ROW_STRING },             /* text */
-    { 26,   CQRS_ROW_STRING },             /* oid */
-    { 114,  CQRS_ROW_JSON },
-    { 142,  CQRS_ROW_STRING },             /* xml */
-    { 650,  CQRS_ROW_STRING },             /* cidr */
-    { 700,  CQRS_ROW_NUMBER },             /* real */
-    { 701,  CQRS_ROW_NUMBER },             /* double precision */
-    { 790,  CQRS_ROW_STRING },             /* money */
-    { 829,  CQRS_ROW_STRING },             /* macaddr */
-    { 869,  CQRS_ROW_STRING },             /* inet */
-    { 1042, CQRS_ROW_STRING },             /* character */
-    { 1043, CQRS_ROW_STRING },             /* character varying */
-    { 1082, CQRS_ROW_STRING },             /* date */
-    { 1083, CQRS_ROW_STRING },             /* time */
-    { 1114, CQRS_ROW_TIMESTAMP },
-    { 1184, CQRS_ROW_TIMESTAMPTZ },
-    { 1186, CQRS_ROW_STRING },             /* interval */
-    { 1266, CQRS_ROW_STRING },             /* time with time zone */
-    { 1560, CQRS_ROW_STRING },             /* bit */
-    { 1562, CQRS_ROW_STRING },             /* bit varying */
-    { 1700, CQRS_ROW_NUMBER },             /* numeric */
-    { 2950, CQRS_ROW_STRING },             /* uuid */
-    { 3614, CQRS_ROW_STRING },             /* tsvector */
-    { 3615, CQRS_ROW_STRING },             /* tsquery */
-    { 3802, CQRS_ROW_JSON },               /* jsonb */
-    { 0,    CQRS_ROW_UNKNOWN }
-};
 
 
 ngx_uint_t
@@ -126,6 +82,7 @@ ngx_http_cqrs_query_row_again(void *data)
 
     ctx->rows = 0;
     ctx->unfit = 0;
+    ctx->failed = 0;
 
     ngx_http_cqrs_query_body_reset(&ctx->body);
 
@@ -270,28 +227,21 @@ ngx_http_cqrs_query_json(ngx_http_cqrs_query_ctx_t *ctx, PGresult *result,
 static ngx_int_t
 ngx_http_cqrs_query_fit(ngx_http_cqrs_query_ctx_t *ctx, PGresult *result)
 {
-    Oid                                type;
-    ngx_uint_t                         i;
-    const ngx_http_cqrs_query_type_t  *known;
+    ngx_uint_t       i;
+    cqrs_row_kind_e  kind;
 
     if ((ngx_uint_t) PQnfields(result) != ctx->plan.ncolumns) {
         return NGX_DECLINED;
     }
 
     for (i = 0; i < ctx->plan.ncolumns; i++) {
-        type = PQftype(result, (int) i);
+        kind = cqrs_row_kind_of(PQftype(result, (int) i));
 
-        for (known = ngx_http_cqrs_query_types; known->type; known++) {
-            if (known->type == type) {
-                break;
-            }
-        }
-
-        if (known->type == 0) {
+        if (kind == CQRS_ROW_UNKNOWN) {
             return NGX_DECLINED;
         }
 
-        ctx->plan.columns[i].kind = known->kind;
+        ctx->plan.columns[i].kind = kind;
     }
 
     return NGX_OK;

@@ -140,6 +140,10 @@ types(void **state)
                      CQRS_ROW_UNKNOWN);
     assert_int_equal(cqrs_row_kind(&cqrs_str_lit("shop.mood")),
                      CQRS_ROW_UNKNOWN);
+
+    assert_int_equal(cqrs_row_kind_of(1184), CQRS_ROW_TIMESTAMPTZ);
+    assert_int_equal(cqrs_row_kind_of(1007), CQRS_ROW_UNKNOWN);
+    assert_int_equal(cqrs_row_kind_of(0), CQRS_ROW_UNKNOWN);
 }
 
 
