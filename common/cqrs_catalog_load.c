@@ -54,7 +54,7 @@ static int cqrs_load_true(const cqrs_str_t *value);
 static int64_t cqrs_load_integer(const cqrs_str_t *value);
 
 
-static const cqrs_load_pt  cqrs_load_rows[CQRS_ROW_KINDS] = {
+static const cqrs_load_pt  cqrs_load_rows[CQRS_CATALOG_ROW_KINDS] = {
     NULL,
     cqrs_load_relation,
     cqrs_load_column,
@@ -129,7 +129,7 @@ cqrs_catalog_load_add(cqrs_catalog_load_t *load,
 
     kind = cqrs_load_integer(&values[0]);
 
-    if (kind < CQRS_ROW_RELATION || kind >= CQRS_ROW_KINDS) {
+    if (kind < CQRS_CATALOG_ROW_RELATION || kind >= CQRS_CATALOG_ROW_KINDS) {
         return 0;
     }
 

@@ -42,7 +42,7 @@ static void rows_check(void);
 
 /* Of each kind of row, which columns are numbers of relations. */
 
-static const char  *rows_relations[CQRS_ROW_KINDS] = {
+static const char  *rows_relations[CQRS_CATALOG_ROW_KINDS] = {
     "", "c", "c", "ce", "c", "ce", "k", "", "", "c", "cd", ""
 };
 
@@ -169,8 +169,8 @@ rows_add(PGresult *result, int row)
         value = PQgetisnull(result, row, i) ? NULL
                                             : PQgetvalue(result, row, i);
 
-        function = (i == 2 && kind >= CQRS_ROW_FUNCTION
-                    && kind <= CQRS_ROW_FUNCTION_SETTING);
+        function = (i == 2 && kind >= CQRS_CATALOG_ROW_FUNCTION
+                    && kind <= CQRS_CATALOG_ROW_FUNCTION_SETTING);
 
         if (value && (function || strchr(rows_relations[kind], 'a' + i))) {
             value = rows_name(rows_names, !function, value);
