@@ -146,6 +146,36 @@ cqrs_openapi_server(cqrs_openapi_server_t *server, const cqrs_str_t *uri)
 }
 
 
+void
+cqrs_openapi_required(cqrs_openapi_ctx_t *ctx,
+    const cqrs_relation_t *relation)
+{
+    int                   some;
+    const cqrs_column_t  *column;
+
+    some = 0;
+
+    for (column = relation->columns; column; column = column->next) {
+
+        if (column->nullable) {
+            continue;
+        }
+
+        if (!some) {
+            some = 1;
+            cqrs_openapi_key(ctx, "required");
+            cqrs_openapi_open(ctx, '[');
+        }
+
+        cqrs_openapi_str(ctx, &column->key.name);
+    }
+
+    if (some) {
+        cqrs_openapi_close(ctx, ']');
+    }
+}
+
+
 const cqrs_relation_t *
 cqrs_openapi_next_relation(cqrs_openapi_ctx_t *ctx,
     const cqrs_relation_t *relation)

@@ -388,7 +388,6 @@ cqrs_openapi_2_summary(cqrs_openapi_ctx_t *ctx, const cqrs_str_t *comment)
 static void
 cqrs_openapi_2_definitions(cqrs_openapi_ctx_t *ctx)
 {
-    int                     required;
     const cqrs_column_t    *column;
     const cqrs_relation_t  *relation;
 
@@ -410,27 +409,13 @@ cqrs_openapi_2_definitions(cqrs_openapi_ctx_t *ctx)
         cqrs_openapi_key(ctx, "properties");
         cqrs_openapi_open(ctx, '{');
 
-        required = 0;
-
         for (column = relation->columns; column; column = column->next) {
             cqrs_openapi_2_column(ctx, column);
-            required |= !column->nullable;
         }
 
         cqrs_openapi_close(ctx, '}');
 
-        if (required) {
-            cqrs_openapi_key(ctx, "required");
-            cqrs_openapi_open(ctx, '[');
-
-            for (column = relation->columns; column; column = column->next) {
-                if (!column->nullable) {
-                    cqrs_openapi_str(ctx, &column->key.name);
-                }
-            }
-
-            cqrs_openapi_close(ctx, ']');
-        }
+        cqrs_openapi_required(ctx, relation);
 
         cqrs_openapi_close(ctx, '}');
     }

@@ -121,7 +121,6 @@ cqrs_openapi_3_components(cqrs_openapi_ctx_t *ctx)
 static void
 cqrs_openapi_3_schema(cqrs_openapi_ctx_t *ctx, const cqrs_relation_t *relation)
 {
-    int                   required;
     const cqrs_column_t  *column;
 
     cqrs_openapi_begin(ctx, "");
@@ -136,27 +135,13 @@ cqrs_openapi_3_schema(cqrs_openapi_ctx_t *ctx, const cqrs_relation_t *relation)
     cqrs_openapi_key(ctx, "properties");
     cqrs_openapi_open(ctx, '{');
 
-    required = 0;
-
     for (column = relation->columns; column; column = column->next) {
         cqrs_openapi_3_column(ctx, column);
-        required |= !column->nullable;
     }
 
     cqrs_openapi_close(ctx, '}');
 
-    if (required) {
-        cqrs_openapi_key(ctx, "required");
-        cqrs_openapi_open(ctx, '[');
-
-        for (column = relation->columns; column; column = column->next) {
-            if (!column->nullable) {
-                cqrs_openapi_str(ctx, &column->key.name);
-            }
-        }
-
-        cqrs_openapi_close(ctx, ']');
-    }
+    cqrs_openapi_required(ctx, relation);
 
     cqrs_openapi_close(ctx, '}');
 }

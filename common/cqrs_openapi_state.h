@@ -62,6 +62,10 @@ void cqrs_openapi_write_3(cqrs_openapi_ctx_t *ctx);
 const cqrs_relation_t *cqrs_openapi_next_relation(cqrs_openapi_ctx_t *ctx,
     const cqrs_relation_t *relation);
 
+/* "required": the columns of a relation that can't be null, if there are. */
+void cqrs_openapi_required(cqrs_openapi_ctx_t *ctx,
+    const cqrs_relation_t *relation);
+
 /* Is it one of those? */
 int cqrs_openapi_is_told(cqrs_openapi_ctx_t *ctx,
     const cqrs_relation_t *relation);
