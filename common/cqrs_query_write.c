@@ -4,6 +4,7 @@
  */
 
 #include "cqrs_query_write.h"
+#include "cqrs_identifier.h"
 
 #include <stdio.h>
 
@@ -82,19 +83,7 @@ cqrs_query_write_end(cqrs_query_writer_t *w, cqrs_query_sql_t *sql)
 void
 cqrs_query_write_name(cqrs_query_writer_t *w, const cqrs_str_t *name)
 {
-    size_t  i, begin;
-
-    cqrs_buf_text(&w->buf, "\"");
-
-    for (i = 0, begin = 0; i < name->len; i++) {
-        if (name->data[i] == '"') {
-            cqrs_buf_add(&w->buf, name->data + begin, i - begin + 1);
-            begin = i;                     /* once more */
-        }
-    }
-
-    cqrs_buf_add(&w->buf, name->data + begin, name->len - begin);
-    cqrs_buf_text(&w->buf, "\"");
+    cqrs_buf_identifier(&w->buf, name);
 }
 
 

@@ -95,26 +95,6 @@ cqrs_settings_end(cqrs_settings_t *settings, cqrs_query_sql_t *sql)
 
 
 void
-cqrs_settings_quote(cqrs_buf_t *buf, const cqrs_str_t *name)
-{
-    size_t  i;
-
-    cqrs_buf_text(buf, "\"");
-
-    for (i = 0; i < name->len; i++) {
-
-        if (name->data[i] == '"') {
-            cqrs_buf_text(buf, "\"");
-        }
-
-        cqrs_buf_add(buf, &name->data[i], 1);
-    }
-
-    cqrs_buf_text(buf, "\"");
-}
-
-
-void
 cqrs_settings_member(cqrs_buf_t *buf, const char *name, size_t nlen,
     const char *value, size_t vlen)
 {

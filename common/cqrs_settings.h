@@ -44,9 +44,6 @@ void cqrs_settings_add_named(cqrs_settings_t *settings,
 /* Returns 0, or -1: no memory, or too many. */
 int cqrs_settings_end(cqrs_settings_t *settings, cqrs_query_sql_t *sql);
 
-/* A name as SQL has it, in double quotes. */
-void cqrs_settings_quote(cqrs_buf_t *buf, const cqrs_str_t *name);
-
 /* Members of a JSON object: name in lower case, and value. */
 void cqrs_settings_member(cqrs_buf_t *buf, const char *name, size_t nlen,
     const char *value, size_t vlen);

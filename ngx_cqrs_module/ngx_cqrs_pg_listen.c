@@ -14,6 +14,8 @@
 
 #include "ngx_cqrs_pg_pool.h"
 
+#include "cqrs_identifier.h"
+
 
 #define NGX_CQRS_PG_LISTEN_STANDBY  60000 /* ms; it may be promoted */
 
@@ -203,31 +205,22 @@ ngx_cqrs_pg_listener_statement(ngx_cqrs_pg_listener_t *listener,
     ngx_cycle_t *cycle)
 {
     u_char     *p;
-    size_t      i;
     ngx_str_t  *sql;
 
     sql = &listener->statement.sql;
 
     p = ngx_pnalloc(cycle->pool,
-                    sizeof("listen \"\"") + 2 * listener->channel.len);
+                    sizeof("listen ")
+                    + cqrs_identifier_size(listener->channel.len));
     if (p == NULL) {
         return NGX_ERROR;
     }
 
     sql->data = p;
 
-    p = ngx_cpymem(p, "listen \"", sizeof("listen \"") - 1);
-
-    for (i = 0; i < listener->channel.len; i++) {
-
-        if (listener->channel.data[i] == '"') {
-            *p++ = '"';
-        }
-
-        *p++ = listener->channel.data[i];
-    }
-
-    *p++ = '"';
+    p = ngx_cpymem(p, "listen ", sizeof("listen ") - 1);
+    p = (u_char *) cqrs_identifier((char *) p, (char *) listener->channel.data,
+                                   listener->channel.len);
     *p = '\0';
 
     sql->len = p - sql->data;

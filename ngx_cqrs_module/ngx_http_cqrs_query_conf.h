@@ -41,7 +41,7 @@ char *ngx_http_cqrs_query_set_security(ngx_conf_t *cf, ngx_command_t *cmd,
 char *ngx_http_cqrs_query_set_proxy(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 
-/* Writes a name as SQL has it, at most 2 * len + 2 bytes; returns the end. */
+/* Writes a name as SQL has it, see cqrs_identifier.h; returns the end. */
 u_char *ngx_http_cqrs_query_quote(u_char *p, ngx_str_t *name);
 
 

@@ -8,6 +8,7 @@
 #include "ngx_http_cqrs_query.h"
 #include "ngx_http_cqrs_query_conf.h"
 
+#include "cqrs_identifier.h"
 #include "cqrs_openapi.h"
 #include "cqrs_role_claim.h"
 
@@ -486,22 +487,8 @@ ngx_http_cqrs_query_set_proxy(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 u_char *
 ngx_http_cqrs_query_quote(u_char *p, ngx_str_t *name)
 {
-    size_t  i;
-
-    *p++ = '"';
-
-    for (i = 0; i < name->len; i++) {
-
-        if (name->data[i] == '"') {
-            *p++ = '"';
-        }
-
-        *p++ = name->data[i];
-    }
-
-    *p++ = '"';
-
-    return p;
+    return (u_char *) cqrs_identifier((char *) p, (char *) name->data,
+                                      name->len);
 }
 
 

@@ -12,6 +12,7 @@
 
 #include "ngx_http_cqrs_jwt.h"
 
+#include "cqrs_identifier.h"
 #include "cqrs_settings.h"
 
 
@@ -122,7 +123,7 @@ ngx_http_cqrs_query_set_path(ngx_http_cqrs_query_ctx_t *ctx,
     /* a statement that is given has no schema of its own */
 
     if (ctx->schema.data) {
-        cqrs_settings_quote(&buf, &ctx->schema);
+        cqrs_buf_identifier(&buf, &ctx->schema);
     }
 
     skipped = (ctx->schema.data || ctx->conf->search_path.len == 0)

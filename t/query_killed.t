@@ -17,6 +17,7 @@ my $conninfo = $database->conninfo(Cqrs::Query::USER);
 
 my $nginx = Cqrs::Nginx->new(http => <<"CONFIG");
 cqrs_postgres "$conninfo" pool=2;
+cqrs_query_channel off;                 # who listens has the catalogue loaded again
 server {
     listen 127.0.0.1:%PORT%;
     location /api/ { cqrs_query schema=api; }

@@ -5,6 +5,8 @@
 
 /* What functions of a database say of the answer. */
 
+#include "arena.h"
+
 #include "cqrs_answer.h"
 
 #include <setjmp.h>
@@ -16,31 +18,8 @@
 #include <cmocka.h>
 
 
-static cqrs_arena_t        arena;
 static cqrs_answer_t       answer;
 static cqrs_query_error_t  error;
-
-
-static int
-setup(void **state)
-{
-    (void) state;
-
-    cqrs_arena_init(&arena, 65536);
-
-    return 0;
-}
-
-
-static int
-teardown(void **state)
-{
-    (void) state;
-
-    cqrs_arena_cleanup(&arena);
-
-    return 0;
-}
 
 
 static void

@@ -5,6 +5,8 @@
 
 /* What a client accepts, in its order, and how an answer's type is written. */
 
+#include "arena.h"
+
 #include "cqrs_negotiate.h"
 
 #include <setjmp.h>
@@ -14,31 +16,6 @@
 #include <string.h>
 
 #include <cmocka.h>
-
-
-static cqrs_arena_t  arena;
-
-
-static int
-setup(void **state)
-{
-    (void) state;
-
-    cqrs_arena_init(&arena, 65536);
-
-    return 0;
-}
-
-
-static int
-teardown(void **state)
-{
-    (void) state;
-
-    cqrs_arena_cleanup(&arena);
-
-    return 0;
-}
 
 
 /* The names of what is accepted, with blanks between them. */

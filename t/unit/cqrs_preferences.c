@@ -5,6 +5,8 @@
 
 /* What a client prefers of a query, and what it is told of that. */
 
+#include "arena.h"
+
 #include "cqrs_preferences.h"
 
 #include <setjmp.h>
@@ -16,7 +18,6 @@
 #include <cmocka.h>
 
 
-static cqrs_arena_t        arena;
 static cqrs_preferences_t  preferences;
 
 
@@ -45,28 +46,6 @@ applied(int call, const char *wanted)
 
     assert_non_null(got.data);
     assert_string_equal(got.data, wanted);
-}
-
-
-static int
-setup(void **state)
-{
-    (void) state;
-
-    cqrs_arena_init(&arena, 65536);
-
-    return 0;
-}
-
-
-static int
-teardown(void **state)
-{
-    (void) state;
-
-    cqrs_arena_cleanup(&arena);
-
-    return 0;
 }
 
 

@@ -5,7 +5,10 @@
 
 /* What a transaction is told, as a statement and its parameters. */
 
+#include "arena.h"
+
 #include "cqrs_buf_json.h"
+#include "cqrs_identifier.h"
 #include "cqrs_settings.h"
 
 #include <setjmp.h>
@@ -15,31 +18,6 @@
 #include <string.h>
 
 #include <cmocka.h>
-
-
-static cqrs_arena_t  arena;
-
-
-static int
-setup(void **state)
-{
-    (void) state;
-
-    cqrs_arena_init(&arena, 65536);
-
-    return 0;
-}
-
-
-static int
-teardown(void **state)
-{
-    (void) state;
-
-    cqrs_arena_cleanup(&arena);
-
-    return 0;
-}
 
 
 static void
@@ -95,7 +73,7 @@ test_names_in_quotes(void **state)
     (void) state;
 
     cqrs_buf_init(&buf, &arena);
-    cqrs_settings_quote(&buf, &cqrs_str_lit("a \"b\""));
+    cqrs_buf_identifier(&buf, &cqrs_str_lit("a \"b\""));
 
     assert_int_equal(cqrs_buf_end(&buf, &text), 0);
     assert_string_equal(text.data, "\"a \"\"b\"\"\"");
