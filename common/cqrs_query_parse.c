@@ -10,6 +10,9 @@
  *
  * Of several errors the one is told that PostgREST would tell: it goes by
  * what a pair is, then by where it stands.
+ *
+ * To know what might have been where is a third of the work, and asked for
+ * only by what can't be read.  So that is read a second time, with notes.
  */
 
 #include "cqrs_query_parse.h"
@@ -28,6 +31,8 @@ typedef struct {
 } cqrs_query_parser_t;
 
 
+static int cqrs_query_read(cqrs_query_parser_t *parser, const char *args,
+    size_t len);
 static int cqrs_query_cut(cqrs_query_parser_t *parser, const char *args,
     size_t len);
 static int cqrs_query_pair(cqrs_query_parser_t *parser, const char *pair,
@@ -66,54 +71,84 @@ cqrs_query_parse(cqrs_query_t *query, cqrs_arena_t *arena, const char *args,
     size_t len, const cqrs_query_parse_options_t *options,
     cqrs_query_error_t *error)
 {
-    cqrs_query_part_t    *part;
-    cqrs_query_parser_t   parser;
+    int                  rc;
+    cqrs_query_parser_t  parser;
 
-    memset(query, 0, sizeof(cqrs_query_t));
-    memset(error, 0, sizeof(cqrs_query_error_t));
     memset(&parser, 0, sizeof(cqrs_query_parser_t));
-
-    query->root.limit = -1;
 
     parser.query = query;
     parser.options = options;
     parser.request.arena = arena;
     parser.request.error = error;
-    parser.last_part = &parser.parts;
-    parser.last_argument = &query->arguments;
 
-    if (cqrs_query_cut(&parser, args, len) != 0) {
+    rc = cqrs_query_read(&parser, args, len);
+
+    if (rc != 0 && parser.request.untold) {
+        parser.request.notes = 1;
+
+        rc = cqrs_query_read(&parser, args, len);
+    }
+
+    return rc;
+}
+
+
+static int
+cqrs_query_read(cqrs_query_parser_t *parser, const char *args, size_t len)
+{
+    cqrs_query_t       *query;
+    cqrs_query_part_t  *part;
+
+    query = parser->query;
+
+    memset(query, 0, sizeof(cqrs_query_t));
+    memset(parser->request.error, 0, sizeof(cqrs_query_error_t));
+
+    query->root.limit = -1;
+
+    parser->request.nitems = 0;
+    parser->request.nfilters = 0;
+    parser->request.norders = 0;
+    parser->parts = NULL;
+    parser->last_part = &parser->parts;
+    parser->last_argument = &query->arguments;
+
+    if (cqrs_query_cut(parser, args, len) != 0) {
         return -1;
     }
 
-    if (cqrs_query_canonical(parser.parts, arena, &query->canonical) != 0) {
-        cqrs_query_no_memory(error);
+    if (cqrs_query_canonical(parser->parts, parser->request.arena,
+                             &query->canonical)
+        != 0)
+    {
+        cqrs_query_no_memory(parser->request.error);
         return -1;
     }
 
-    if (cqrs_query_all_of(&parser, CQRS_QUERY_PART_ORDER,
+    if (cqrs_query_all_of(parser, CQRS_QUERY_PART_ORDER,
                           cqrs_query_parse_order) != 0
-        || cqrs_query_all_of(&parser, CQRS_QUERY_PART_LOGIC,
+        || cqrs_query_all_of(parser, CQRS_QUERY_PART_LOGIC,
                              cqrs_query_parse_logic) != 0
-        || cqrs_query_parse_names(&parser, CQRS_QUERY_PART_COLUMNS,
+        || cqrs_query_parse_names(parser, CQRS_QUERY_PART_COLUMNS,
                                   "columns parameter") != 0
-        || cqrs_query_parse_select(&parser) != 0
-        || cqrs_query_all_of(&parser, CQRS_QUERY_PART_FILTER,
+        || cqrs_query_parse_select(parser) != 0
+        || cqrs_query_all_of(parser, CQRS_QUERY_PART_FILTER,
                              cqrs_query_parse_filter) != 0
-        || cqrs_query_parse_names(&parser, CQRS_QUERY_PART_ON_CONFLICT,
+        || cqrs_query_parse_names(parser, CQRS_QUERY_PART_ON_CONFLICT,
                                   "on_conflict parameter") != 0
-        || cqrs_query_all_of(&parser, CQRS_QUERY_PART_LIMIT,
+        || cqrs_query_all_of(parser, CQRS_QUERY_PART_LIMIT,
                              cqrs_query_parse_limit) != 0
-        || cqrs_query_all_of(&parser, CQRS_QUERY_PART_OFFSET,
+        || cqrs_query_all_of(parser, CQRS_QUERY_PART_OFFSET,
                              cqrs_query_parse_range) != 0)
     {
         return -1;
     }
 
-    for (part = parser.parts; part; part = part->next) {
+    for (part = parser->parts; part; part = part->next) {
 
-        if (cqrs_query_attach(&query->root, part, options->strict_targets,
-                              arena, error)
+        if (cqrs_query_attach(&query->root, part,
+                              parser->options->strict_targets,
+                              parser->request.arena, parser->request.error)
             != 0)
         {
             return -1;

@@ -18,12 +18,15 @@ void
 cqrs_query_scan_init(cqrs_query_scan_t *scan, cqrs_query_request_t *request,
     const char *what, const cqrs_str_t *text)
 {
-    memset(scan, 0, sizeof(cqrs_query_scan_t));
-
     scan->request = request;
     scan->what = what;
     scan->shown = *text;
     scan->text = *text;
+    scan->pos = 0;
+    scan->stopped = 0;
+    scan->memo.end = 0;
+
+    cqrs_query_scan_forget(scan);
 }
 
 
@@ -311,7 +314,8 @@ cqrs_query_scan_label(cqrs_query_scan_t *scan, const cqrs_query_mark_t *mark,
 
     trouble = &scan->trouble;
 
-    if (scan->pos == mark->pos
+    if (scan->request->notes
+        && scan->pos == mark->pos
         && (rc != 0 || !cqrs_query_trouble_none(trouble)))
     {
         trouble->nexpected = 1;
@@ -372,12 +376,16 @@ cqrs_query_scan_finish(cqrs_query_scan_t *scan, int rc)
         return 0;
     }
 
-    if (!scan->stopped) {
-        scan->stopped = 1;
+    if (!scan->stopped && !scan->request->notes) {
+        scan->request->untold = 1;
+
+    } else if (!scan->stopped) {
         cqrs_query_trouble_tell(&scan->trouble, scan->what, &scan->shown,
                                 &scan->text, scan->request->arena,
                                 scan->request->error);
     }
+
+    scan->stopped = 1;
 
     return -1;
 }
@@ -425,7 +433,7 @@ cqrs_query_scan_note(cqrs_query_scan_t *scan, size_t pos, size_t found,
 {
     cqrs_query_trouble_t  trouble;
 
-    if (scan->stopped) {
+    if (scan->stopped || !scan->request->notes) {
         return;
     }
 
@@ -453,6 +461,10 @@ cqrs_query_scan_refuse(cqrs_query_scan_t *scan, size_t pos,
 {
     cqrs_query_trouble_t  trouble;
 
+    if (!scan->request->notes) {
+        return;
+    }
+
     trouble.pos = pos;
     trouble.missed = 0;
     trouble.refused = 1;
@@ -476,7 +488,7 @@ cqrs_query_scan_settle(cqrs_query_scan_t *scan, const cqrs_query_mark_t *mark)
 {
     cqrs_query_trouble_t  trouble;
 
-    if (scan->pos == mark->pos) {
+    if (scan->request->notes && scan->pos == mark->pos) {
         cqrs_query_trouble_copy(&trouble, &mark->trouble);
         cqrs_query_trouble_add(&trouble, &scan->trouble);
         cqrs_query_trouble_copy(&scan->trouble, &trouble);

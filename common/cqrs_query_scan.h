@@ -11,6 +11,7 @@
  * miss is noted, also of what was optional: the one farthest to the right says
  * what is wrong, with all that was expected there.  A step forward forgets the
  * notes.  This is how PostgREST comes to its "unexpected ... expecting ...".
+ * Notes change nothing of what is read, so it may be done without.
  */
 
 #ifndef CQRS_QUERY_SCAN_H
@@ -27,6 +28,8 @@ typedef struct {
     size_t               nitems;
     size_t               nfilters;
     size_t               norders;
+    int                  notes;      /* what is missed is noted */
+    int                  untold;     /* it failed, and was not noted why */
 } cqrs_query_request_t;
 
 
