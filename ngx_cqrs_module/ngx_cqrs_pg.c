@@ -7,11 +7,11 @@
  * A query's way: it waits, runs, perhaps once more, and is done.
  *
  * A running query is cancelled by closing its connection, which the server
- * notices by the session's client_connection_check_interval.  Those sent
- * behind it have not begun and are run again on another connection, so it
- * costs them nothing but time.  The protocol's own way asks for another
- * connection and a key: the key is hidden in libpq, whose PQcancel() blocks;
- * and a cancel that comes late ends whatever runs there by then.
+ * notices by the session's client_connection_check_interval.  Those sent with
+ * it are run again on another connection, so it costs them nothing but time.
+ * The protocol's own way asks for another connection and a key: the key is
+ * hidden in libpq, whose PQcancel() blocks; and a cancel that comes late ends
+ * whatever runs there by then.
  *
  * Because a new connection is dear, a query that nobody waits for any more
  * gets a moment to end by itself, see ngx_cqrs_pg_dispatch.c.
@@ -381,7 +381,18 @@ ngx_cqrs_pg_op_run(ngx_cqrs_pg_op_t *op, ngx_cqrs_pg_conn_t *conn)
     run->slow = op->slow;
     op->pg->nruns++;
 
-    ngx_cqrs_pg_conn_send(conn, run);
+    ngx_cqrs_pg_conn_add(conn, run);
+}
+
+
+/* What it was answered is void, and it runs with no other again. */
+
+void
+ngx_cqrs_pg_op_restart(ngx_cqrs_pg_op_t *op)
+{
+    ngx_cqrs_pg_op_clear(op);
+
+    op->alone = 1;
 }
 
 
@@ -390,7 +401,7 @@ ngx_cqrs_pg_op_run(ngx_cqrs_pg_op_t *op, ngx_cqrs_pg_conn_t *conn)
 void
 ngx_cqrs_pg_op_rerun(ngx_cqrs_pg_op_t *op)
 {
-    ngx_cqrs_pg_op_clear(op);
+    ngx_cqrs_pg_op_restart(op);
 
     if (op->rows) {
         op->rows = 0;

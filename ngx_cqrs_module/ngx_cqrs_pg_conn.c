@@ -12,9 +12,10 @@
  * there.  So a server that says goodbye in the middle of a query is never
  * mistaken for a query that failed.
  *
- * What is given to libpq leaves when the event loop has gone round, so that
- * queries which come together leave together; with libpq before 17 each Sync
- * is a write of its own all the same.
+ * Queries that are sent together have one Sync: with libpq before 17 each is a
+ * write of its own, and to the server each is an answer of its own.  An error
+ * ends what follows it up to the Sync, so what was behind it is skipped, and
+ * the transaction that failed is ended then.
  *
  * Nothing here calls a query's handler; done() only posts it.  But a row's
  * handler is called, and may do what ngx_cqrs_pg.h allows: none of it closes
@@ -22,6 +23,7 @@
  * does with it.
  */
 
+#include "ngx_cqrs_pg_pace.h"
 #include "ngx_cqrs_pg_run.h"
 
 #include <openssl/ssl.h>
@@ -30,6 +32,7 @@
 #define NGX_CQRS_PG_CONNECT_TIMEOUT  5000
 
 
+static ngx_int_t ngx_cqrs_pg_conn_sync(ngx_cqrs_pg_conn_t *conn);
 static void ngx_cqrs_pg_conn_state(ngx_cqrs_pg_conn_t *conn,
     ngx_cqrs_pg_state_e state);
 static void ngx_cqrs_pg_conn_read(void *data);
@@ -43,7 +46,9 @@ static void ngx_cqrs_pg_conn_more(ngx_event_t *ev);
 static void ngx_cqrs_pg_conn_notify(ngx_cqrs_pg_conn_t *conn);
 static ngx_int_t ngx_cqrs_pg_conn_flush(ngx_cqrs_pg_conn_t *conn);
 static ngx_int_t ngx_cqrs_pg_conn_input(ngx_cqrs_pg_conn_t *conn);
-static void ngx_cqrs_pg_conn_answers(ngx_cqrs_pg_conn_t *conn);
+static ngx_int_t ngx_cqrs_pg_conn_answers(ngx_cqrs_pg_conn_t *conn);
+static ngx_int_t ngx_cqrs_pg_conn_synced(ngx_cqrs_pg_conn_t *conn);
+static void ngx_cqrs_pg_conn_done(ngx_cqrs_pg_conn_t *conn);
 static void ngx_cqrs_pg_conn_first_begins(ngx_cqrs_pg_conn_t *conn);
 static void ngx_cqrs_pg_conn_lose(ngx_cqrs_pg_conn_t *conn,
     const char *reason);
@@ -71,6 +76,8 @@ ngx_cqrs_pg_conn_init(ngx_cqrs_pg_conn_t *conn)
     conn->more.log = conn->log;
 
     conn->nruns = 0;
+    conn->synced = 1;
+    conn->blocks = 0;
     conn->paused = 0;
     conn->resumed = 0;
 
@@ -110,25 +117,45 @@ ngx_cqrs_pg_conn_open(ngx_cqrs_pg_conn_t *conn)
 
 
 void
-ngx_cqrs_pg_conn_send(ngx_cqrs_pg_conn_t *conn, ngx_cqrs_pg_run_t *run)
+ngx_cqrs_pg_conn_add(ngx_cqrs_pg_conn_t *conn, ngx_cqrs_pg_run_t *run)
 {
     run->conn = conn;
 
     ngx_queue_insert_tail(&conn->runs, &run->queue);
     conn->nruns++;
 
+    ngx_cqrs_pg_conn_state(conn, NGX_CQRS_PG_FILLING);
+}
+
+
+void
+ngx_cqrs_pg_conn_send(ngx_cqrs_pg_conn_t *conn)
+{
+    conn->together = conn->nruns;
+    conn->filled = 0;
+    conn->sent = ngx_cqrs_pg_pace_now();
+
     ngx_cqrs_pg_conn_state(conn, NGX_CQRS_PG_BUSY);
+    ngx_cqrs_pg_conn_first_begins(conn);
 
-    if (conn->nruns == 1) {
-        ngx_cqrs_pg_conn_first_begins(conn);
-    }
-
-    if (ngx_cqrs_pg_run_send(run) != NGX_OK) {
+    if (ngx_cqrs_pg_run_send(conn) != NGX_OK
+        || ngx_cqrs_pg_conn_sync(conn) != NGX_OK)
+    {
         ngx_cqrs_pg_conn_lose(conn, NULL);
-        return;
+    }
+}
+
+
+static ngx_int_t
+ngx_cqrs_pg_conn_sync(ngx_cqrs_pg_conn_t *conn)
+{
+    if (!PQpipelineSync(conn->db)) {
+        return NGX_ERROR;
     }
 
-    ngx_post_event(&conn->more, &ngx_posted_events);
+    conn->synced = 0;
+
+    return ngx_cqrs_pg_conn_flush(conn);
 }
 
 
@@ -157,6 +184,8 @@ ngx_cqrs_pg_conn_close(ngx_cqrs_pg_conn_t *conn)
 
     ngx_cqrs_pg_statements_clear(&conn->statements);
 
+    conn->synced = 1;
+    conn->blocks = 0;
     conn->paused = 0;
     conn->resumed = 0;
 
@@ -217,12 +246,12 @@ ngx_cqrs_pg_conn_read(void *data)
 
     if (!conn->paused) {
 
-        if (ngx_cqrs_pg_conn_input(conn) != NGX_OK) {
+        if (ngx_cqrs_pg_conn_input(conn) != NGX_OK
+            || ngx_cqrs_pg_conn_answers(conn) != NGX_OK)
+        {
             ngx_cqrs_pg_conn_lose(conn, NULL);
             return;
         }
-
-        ngx_cqrs_pg_conn_answers(conn);
     }
 
     if (PQstatus(conn->db) == CONNECTION_BAD
@@ -236,7 +265,7 @@ ngx_cqrs_pg_conn_read(void *data)
         ngx_cqrs_pg_conn_notify(conn);
     }
 
-    if (ngx_queue_empty(&conn->runs)
+    if (conn->synced
         && (conn->state == NGX_CQRS_PG_BUSY || ngx_exiting))
     {
         ngx_cqrs_pg_conn_state(conn, NGX_CQRS_PG_IDLE);
@@ -245,7 +274,7 @@ ngx_cqrs_pg_conn_read(void *data)
 }
 
 
-/* Something was sent, or rows that libpq has already are wanted again. */
+/* Rows that libpq has already are wanted again, or none any more. */
 
 static void
 ngx_cqrs_pg_conn_more(ngx_event_t *ev)
@@ -408,7 +437,7 @@ ngx_cqrs_pg_conn_input(ngx_cqrs_pg_conn_t *conn)
 
 /* PQisBusy() also reads what the server says unasked. */
 
-static void
+static ngx_int_t
 ngx_cqrs_pg_conn_answers(ngx_cqrs_pg_conn_t *conn)
 {
     PGresult           *result;
@@ -424,29 +453,87 @@ ngx_cqrs_pg_conn_answers(ngx_cqrs_pg_conn_t *conn)
             (void) PQsetSingleRowMode(conn->db);
         }
 
-        if (PQisBusy(conn->db) || run == NULL) {
-            return;
+        if (PQisBusy(conn->db) || conn->synced) {
+            return NGX_OK;
         }
 
         result = PQgetResult(conn->db);
 
         if (result == NULL) {
             if (PQstatus(conn->db) == CONNECTION_BAD) {
-                return;
+                return NGX_ERROR;
             }
 
             continue;
         }
 
-        if (ngx_cqrs_pg_run_answer(run, result) == NGX_DONE) {
-            ngx_queue_remove(&run->queue);
-            conn->nruns--;
+        if (PQresultStatus(result) == PGRES_PIPELINE_SYNC) {
+            PQclear(result);
 
-            conn->handlers->done(run);
+            if (ngx_cqrs_pg_conn_synced(conn) != NGX_OK) {
+                return NGX_ERROR;
+            }
 
+        } else if (run == NULL) {
+            PQclear(result);               /* of what was rolled back */
+
+        } else if (ngx_cqrs_pg_run_answer(run, result) == NGX_DONE) {
+            ngx_cqrs_pg_conn_done(conn);
             ngx_cqrs_pg_conn_first_begins(conn);
         }
     }
+
+    return NGX_OK;
+}
+
+
+/* What is left is the last one, or the one that failed and those behind it. */
+
+static ngx_int_t
+ngx_cqrs_pg_conn_synced(ngx_cqrs_pg_conn_t *conn)
+{
+    ngx_uint_t          failed;
+    ngx_cqrs_pg_run_t  *run;
+
+    conn->synced = 1;
+    failed = 0;
+
+    while ((run = ngx_cqrs_pg_conn_first(conn)) != NULL) {
+        run->skipped = failed;
+        failed |= run->failed;
+
+        ngx_cqrs_pg_conn_done(conn);
+    }
+
+    /* its block is open still */
+
+    if (failed && conn->together > 1) {
+
+        if (!PQsendQueryParams(conn->db, "rollback", 0, NULL, NULL, NULL, NULL,
+                               0))
+        {
+            return NGX_ERROR;
+        }
+
+        return ngx_cqrs_pg_conn_sync(conn);
+    }
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_cqrs_pg_conn_done(ngx_cqrs_pg_conn_t *conn)
+{
+    ngx_cqrs_pg_run_t  *run;
+
+    run = ngx_cqrs_pg_conn_first(conn);
+
+    ngx_queue_remove(&run->queue);
+    conn->nruns--;
+
+    ngx_cqrs_pg_run_end(run);
+    conn->handlers->done(run);
 }
 
 

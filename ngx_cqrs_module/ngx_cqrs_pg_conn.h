@@ -26,7 +26,8 @@ typedef enum {
     NGX_CQRS_PG_DOWN = 0,          /* no socket */
     NGX_CQRS_PG_CONNECTING,        /* PQconnectPoll() drives it */
     NGX_CQRS_PG_IDLE,              /* nothing runs */
-    NGX_CQRS_PG_BUSY,              /* conn->runs run, the first one answers */
+    NGX_CQRS_PG_FILLING,           /* conn->runs are to be sent together */
+    NGX_CQRS_PG_BUSY,              /* they run, the first one answers */
     NGX_CQRS_PG_STATES
 } ngx_cqrs_pg_state_e;
 
@@ -74,6 +75,7 @@ struct ngx_cqrs_pg_op_s {
     ngx_uint_t                rows;      /* given to the row handler */
     uint32_t                  hash;      /* of all statements, for the pace */
     ngx_uint_t                slow;      /* its SQL is known to run long */
+    ngx_uint_t                alone;     /* it runs with no other again */
 
     ngx_cqrs_pg_status_e      status;
     ngx_uint_t                answers;   /* of statements, without an error */
@@ -92,7 +94,8 @@ typedef struct {
 
     /*
      * The server has answered; the op, if there is one, has its results and
-     * its status.  The run is in no queue and the pool's to free.
+     * its status, unless the run was skipped.  It is in no queue and the
+     * pool's to free.
      */
     void                    (*done)(ngx_cqrs_pg_run_t *run);
 
@@ -128,8 +131,13 @@ struct ngx_cqrs_pg_conn_s {
     ngx_event_t                         more;    /* posted: read or flush */
     ngx_cqrs_pg_statements_t            statements;
 
-    ngx_queue_t                         runs;    /* as they were sent */
+    ngx_queue_t                         runs;    /* as they are sent */
     ngx_uint_t                          nruns;
+    ngx_uint_t                          filled;  /* us that they may take */
+    ngx_uint_t                          together; /* so many were sent */
+    ngx_uint_t                          synced;  /* the Sync came back */
+    ngx_uint_t                          blocks;  /* see ngx_cqrs_pg_run.c */
+    uint64_t                            sent;    /* us, when */
     ngx_msec_t                          since;   /* the first one is first */
     ngx_uint_t                          paused;  /* its rows are not wanted */
     ngx_uint_t                          resumed; /* they are again */
@@ -149,8 +157,11 @@ void ngx_cqrs_pg_conn_init(ngx_cqrs_pg_conn_t *conn);
 /* DOWN -> CONNECTING, or lost() is called. */
 void ngx_cqrs_pg_conn_open(ngx_cqrs_pg_conn_t *conn);
 
-/* -> BUSY, or lost() is called with the run among conn->runs. */
-void ngx_cqrs_pg_conn_send(ngx_cqrs_pg_conn_t *conn, ngx_cqrs_pg_run_t *run);
+/* IDLE or FILLING -> FILLING */
+void ngx_cqrs_pg_conn_add(ngx_cqrs_pg_conn_t *conn, ngx_cqrs_pg_run_t *run);
+
+/* FILLING -> BUSY, or lost() is called. */
+void ngx_cqrs_pg_conn_send(ngx_cqrs_pg_conn_t *conn);
 
 /* -> DOWN from any state.  What ran is in conn->runs still. */
 void ngx_cqrs_pg_conn_close(ngx_cqrs_pg_conn_t *conn);

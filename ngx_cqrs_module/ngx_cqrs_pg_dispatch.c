@@ -6,26 +6,21 @@
 /*
  * Which query runs where.
  *
- * A query takes a free connection; if there is none, it is sent behind others
- * on the busy one that has the fewest, for a quick query waits there for less
- * than a new connection takes.  That it does not wait for long is kept so:
+ * A query takes a free connection.  Those that come while all are busy wait,
+ * and when one is free it is given all of them that are known to be quick, as
+ * many as it may have at once: to send and answer them together costs nginx
+ * and the server half of what it costs one by one.
  *
- * - Nothing is sent behind a query that has run for long, or whose SQL is
- *   known to.  Such SQL runs alone: it gets a free connection, and where there
- *   is none, one takes no more queries until it is free.  While quick ones
- *   come too, one connection is never given to it.
+ * What they promise one another is not to take long.  So a text that has not
+ * run yet, or did not run quickly, runs alone; while quick ones come too, one
+ * connection is never given to those that are known to be slow.  If a group
+ * takes long all the same, each that has not begun to answer is run again,
+ * alone, as soon as a connection is free, and what it is answered in its first
+ * place is dropped.
  *
- * - What is behind a query that turns out to run long, is run again elsewhere
- *   as soon as there is a connection where it may be; it has not begun, and
- *   what it is answered in its first place is dropped.  A text that runs long
- *   is known after that, so this happens to a query hardly twice.
- *
- * - Both kinds wait in the order in which they came, and the one that came
- *   first is placed first.  So a slow one waits for no quick one that came
- *   after it.
- *
- * All of it is done in one place, from the event loop, so that a connection
- * that breaks while it is given a query disturbs nobody.
+ * Queries are placed in the order in which they came.  All of it is done in
+ * one place, from the event loop, so that a connection that breaks while it is
+ * given queries disturbs nobody.
  */
 
 #include "ngx_cqrs_pg_pool.h"
@@ -34,6 +29,7 @@
 #define NGX_CQRS_PG_TICK   10              /* ms between looks at what runs */
 #define NGX_CQRS_PG_GRACE  250             /* ms for what nobody waits for */
 #define NGX_CQRS_PG_MIXED  1000            /* ms: a quick one came lately */
+#define NGX_CQRS_PG_GROUP  (2 * NGX_CQRS_PG_QUICK)   /* us for all of it */
 
 
 static void ngx_cqrs_pg_dispatch_move(ngx_cqrs_pg_t *pg);
@@ -41,13 +37,14 @@ static ngx_int_t ngx_cqrs_pg_dispatch_move_from(ngx_cqrs_pg_conn_t *conn);
 static void ngx_cqrs_pg_dispatch_place(ngx_cqrs_pg_t *pg);
 static ngx_cqrs_pg_op_t *ngx_cqrs_pg_dispatch_op(ngx_queue_t *list,
     ngx_queue_t *q);
-static void ngx_cqrs_pg_dispatch_reserve(ngx_cqrs_pg_t *pg,
-    ngx_cqrs_pg_op_t *op);
+static void ngx_cqrs_pg_dispatch_send(ngx_cqrs_pg_t *pg);
 static void ngx_cqrs_pg_dispatch_refuse(ngx_cqrs_pg_t *pg);
-static ngx_cqrs_pg_conn_t *ngx_cqrs_pg_dispatch_conn(ngx_cqrs_pg_t *pg,
-    ngx_cqrs_pg_op_t *op);
-static ngx_cqrs_pg_conn_t *ngx_cqrs_pg_dispatch_behind(ngx_cqrs_pg_t *pg,
-    ngx_cqrs_pg_op_t *op);
+static ngx_int_t ngx_cqrs_pg_dispatch_run(ngx_cqrs_pg_op_t *op);
+static ngx_cqrs_pg_conn_t *ngx_cqrs_pg_dispatch_free(ngx_cqrs_pg_op_t *op);
+static ngx_cqrs_pg_conn_t *ngx_cqrs_pg_dispatch_filling(ngx_cqrs_pg_op_t *op,
+    ngx_uint_t us);
+static ngx_uint_t ngx_cqrs_pg_dispatch_quick(ngx_cqrs_pg_op_t *op);
+static ngx_uint_t ngx_cqrs_pg_dispatch_room(ngx_cqrs_pg_t *pg);
 static ngx_uint_t ngx_cqrs_pg_dispatch_full(ngx_cqrs_pg_t *pg);
 static ngx_uint_t ngx_cqrs_pg_dispatch_held(ngx_cqrs_pg_conn_t *conn);
 
@@ -59,6 +56,7 @@ ngx_cqrs_pg_dispatch(ngx_event_t *ev)
 
     ngx_cqrs_pg_dispatch_move(pg);
     ngx_cqrs_pg_dispatch_place(pg);
+    ngx_cqrs_pg_dispatch_send(pg);
     ngx_cqrs_pg_dispatch_refuse(pg);
 
     ngx_cqrs_pg_pool_grow(pg);
@@ -93,8 +91,8 @@ ngx_cqrs_pg_dispatch_tick(ngx_event_t *ev)
 
         age = ngx_current_msec - conn->since;
 
-        if (!run->paused) {
-            ngx_cqrs_pg_pace_runs(&pg->pace, run->hash, age);
+        if (!run->paused && conn->together == 1) {
+            ngx_cqrs_pg_pace_runs(&pg->pace, run->hash, age * 1000);
         }
 
         if (run->op == NULL && age >= NGX_CQRS_PG_GRACE
@@ -108,9 +106,12 @@ ngx_cqrs_pg_dispatch_tick(ngx_event_t *ev)
 }
 
 
+/* Those that ran together have their answers together: each has its part. */
+
 void
 ngx_cqrs_pg_dispatch_ended(ngx_cqrs_pg_run_t *run)
 {
+    uint64_t             us;
     ngx_cqrs_pg_t       *pg;
     ngx_cqrs_pg_conn_t  *conn;
 
@@ -119,14 +120,22 @@ ngx_cqrs_pg_dispatch_ended(ngx_cqrs_pg_run_t *run)
 
     pg->nruns--;
 
-    if (!run->paused) {
-        ngx_cqrs_pg_pace_done(&pg->pace, run->hash,
-                              ngx_current_msec - conn->since);
+    if (run->paused || run->skipped) {
+        return;
+    }
+
+    us = (ngx_cqrs_pg_pace_now() - conn->sent) / conn->together;
+
+    if (run->failed && us < NGX_CQRS_PG_SLOW * 1000) {
+        ngx_cqrs_pg_pace_failed(&pg->pace, run->hash);
+
+    } else {
+        ngx_cqrs_pg_pace_done(&pg->pace, run->hash, us);
     }
 }
 
 
-/* What runs behind others that run long, the oldest first. */
+/* Those that were sent together, and it takes long. */
 
 static void
 ngx_cqrs_pg_dispatch_move(ngx_cqrs_pg_t *pg)
@@ -142,7 +151,7 @@ ngx_cqrs_pg_dispatch_move(ngx_cqrs_pg_t *pg)
     {
         conn = ngx_queue_data(q, ngx_cqrs_pg_conn_t, queue);
 
-        if (conn->nruns > 1
+        if (conn->together > 1
             && ngx_cqrs_pg_dispatch_held(conn)
             && ngx_cqrs_pg_dispatch_move_from(conn) != NGX_OK)
         {
@@ -152,36 +161,29 @@ ngx_cqrs_pg_dispatch_move(ngx_cqrs_pg_t *pg)
 }
 
 
-/* It may break another connection, but not this one. */
-
 static ngx_int_t
 ngx_cqrs_pg_dispatch_move_from(ngx_cqrs_pg_conn_t *conn)
 {
     ngx_queue_t         *q;
-    ngx_cqrs_pg_t       *pg;
     ngx_cqrs_pg_op_t    *op;
     ngx_cqrs_pg_run_t   *run;
     ngx_cqrs_pg_conn_t  *other;
 
-    pg = conn->pg;
-
-    for (q = ngx_queue_next(ngx_queue_head(&conn->runs));
+    for (q = ngx_queue_head(&conn->runs);
          q != ngx_queue_sentinel(&conn->runs);
          q = ngx_queue_next(q))
     {
         run = ngx_queue_data(q, ngx_cqrs_pg_run_t, queue);
         op = run->op;
 
-        if (op == NULL) {
+        if (op == NULL || op->rows) {
             continue;
         }
 
-        op->slow = ngx_cqrs_pg_pace_slow(&pg->pace, run->hash);
-
-        other = ngx_cqrs_pg_dispatch_conn(pg, op);
+        other = ngx_cqrs_pg_dispatch_free(op);
 
         if (other == NULL) {
-            if (op->slow || op->losses) {
+            if (op->losses) {
                 continue;                  /* the next one is less choosy */
             }
 
@@ -189,7 +191,10 @@ ngx_cqrs_pg_dispatch_move_from(ngx_cqrs_pg_conn_t *conn)
         }
 
         ngx_cqrs_pg_run_leave(run, "it runs on another connection");
+        ngx_cqrs_pg_op_restart(op);
         ngx_cqrs_pg_op_run(op, other);
+
+        other->filled = NGX_CQRS_PG_GROUP;
     }
 
     return NGX_OK;
@@ -199,16 +204,14 @@ ngx_cqrs_pg_dispatch_move_from(ngx_cqrs_pg_conn_t *conn)
 static void
 ngx_cqrs_pg_dispatch_place(ngx_cqrs_pg_t *pg)
 {
-    ngx_queue_t         *quick, *slow;
-    ngx_cqrs_pg_op_t    *op, *other;
-    ngx_cqrs_pg_conn_t  *conn;
-
-    pg->reserved = NULL;
+    ngx_queue_t       *quick, *slow;
+    ngx_cqrs_pg_op_t  *op, *other;
 
     quick = ngx_queue_head(&pg->waiting);
     slow = ngx_queue_head(&pg->slow);
 
-    for ( ;; ) {
+    while (ngx_cqrs_pg_dispatch_room(pg)) {
+
         op = ngx_cqrs_pg_dispatch_op(&pg->waiting, quick);
         other = ngx_cqrs_pg_dispatch_op(&pg->slow, slow);
 
@@ -227,24 +230,12 @@ ngx_cqrs_pg_dispatch_place(ngx_cqrs_pg_t *pg)
             quick = ngx_queue_next(quick);
         }
 
-        conn = ngx_cqrs_pg_dispatch_conn(pg, op);
+        /* the next one may be less choosy, unless it is slow too */
 
-        if (conn) {
-            ngx_cqrs_pg_op_unwait(op);
-            ngx_cqrs_pg_op_run(op, conn);
-            continue;
-        }
-
-        if (op->losses) {
-            continue;                      /* the next one is less choosy */
-        }
-
-        if (op->slow) {
-            ngx_cqrs_pg_dispatch_reserve(pg, op);
+        if (ngx_cqrs_pg_dispatch_run(op) != NGX_OK
+            && op->slow && op->losses == 0)
+        {
             slow = ngx_queue_sentinel(&pg->slow);
-
-        } else {
-            quick = ngx_queue_sentinel(&pg->waiting);
         }
     }
 }
@@ -259,47 +250,18 @@ ngx_cqrs_pg_dispatch_op(ngx_queue_t *list, ngx_queue_t *q)
 }
 
 
-/*
- * A slow one has no connection.  The one that will be free first is kept for
- * it, if there are as many as may be and no quick one has waited for longer.
- */
-
 static void
-ngx_cqrs_pg_dispatch_reserve(ngx_cqrs_pg_t *pg, ngx_cqrs_pg_op_t *op)
+ngx_cqrs_pg_dispatch_send(ngx_cqrs_pg_t *pg)
 {
-    ngx_queue_t         *q, *list;
-    ngx_cqrs_pg_op_t    *first;
-    ngx_cqrs_pg_conn_t  *conn, *best;
+    ngx_queue_t  *q, *list;
 
-    first = ngx_cqrs_pg_dispatch_op(&pg->waiting,
-                                    ngx_queue_head(&pg->waiting));
+    list = &pg->lists[NGX_CQRS_PG_FILLING];
 
-    if ((first && first->number < op->number)
-        || ngx_cqrs_pg_dispatch_full(pg)
-        || !ngx_queue_empty(&pg->lists[NGX_CQRS_PG_CONNECTING])
-        || (!ngx_queue_empty(&pg->lists[NGX_CQRS_PG_DOWN])
-            && !pg->retry.timer_set))
-    {
-        return;
+    while (!ngx_queue_empty(list)) {
+        q = ngx_queue_head(list);
+
+        ngx_cqrs_pg_conn_send(ngx_queue_data(q, ngx_cqrs_pg_conn_t, queue));
     }
-
-    list = &pg->lists[NGX_CQRS_PG_BUSY];
-    best = NULL;
-
-    for (q = ngx_queue_head(list);
-         q != ngx_queue_sentinel(list);
-         q = ngx_queue_next(q))
-    {
-        conn = ngx_queue_data(q, ngx_cqrs_pg_conn_t, queue);
-
-        if (!ngx_cqrs_pg_dispatch_held(conn)
-            && (best == NULL || conn->nruns < best->nruns))
-        {
-            best = conn;
-        }
-    }
-
-    pg->reserved = best;
 }
 
 
@@ -332,13 +294,42 @@ ngx_cqrs_pg_dispatch_refuse(ngx_cqrs_pg_t *pg)
 }
 
 
-/* NULL: there is none that this query may run on. */
+static ngx_int_t
+ngx_cqrs_pg_dispatch_run(ngx_cqrs_pg_op_t *op)
+{
+    ngx_uint_t           us;
+    ngx_cqrs_pg_conn_t  *conn;
+
+    us = ngx_cqrs_pg_dispatch_quick(op);
+    conn = ngx_cqrs_pg_dispatch_free(op);
+
+    if (conn == NULL && us) {
+        conn = ngx_cqrs_pg_dispatch_filling(op, us);
+    }
+
+    if (conn == NULL) {
+        return NGX_DECLINED;
+    }
+
+    ngx_cqrs_pg_op_unwait(op);
+    ngx_cqrs_pg_op_run(op, conn);
+
+    conn->filled += us ? us : NGX_CQRS_PG_GROUP;
+
+    return NGX_OK;
+}
+
+
+/* NULL: there is none that this query may have for itself. */
 
 static ngx_cqrs_pg_conn_t *
-ngx_cqrs_pg_dispatch_conn(ngx_cqrs_pg_t *pg, ngx_cqrs_pg_op_t *op)
+ngx_cqrs_pg_dispatch_free(ngx_cqrs_pg_op_t *op)
 {
     ngx_queue_t         *q, *list;
+    ngx_cqrs_pg_t       *pg;
     ngx_cqrs_pg_conn_t  *conn;
+
+    pg = op->pg;
 
     if (op->slow && ngx_cqrs_pg_dispatch_full(pg)) {
         return NULL;
@@ -357,17 +348,19 @@ ngx_cqrs_pg_dispatch_conn(ngx_cqrs_pg_t *pg, ngx_cqrs_pg_op_t *op)
         }
     }
 
-    return op->slow ? NULL : ngx_cqrs_pg_dispatch_behind(pg, op);
+    return NULL;
 }
 
 
+/* The one that has the fewest, of those where it may be one of several. */
+
 static ngx_cqrs_pg_conn_t *
-ngx_cqrs_pg_dispatch_behind(ngx_cqrs_pg_t *pg, ngx_cqrs_pg_op_t *op)
+ngx_cqrs_pg_dispatch_filling(ngx_cqrs_pg_op_t *op, ngx_uint_t us)
 {
     ngx_queue_t         *q, *list;
     ngx_cqrs_pg_conn_t  *conn, *best;
 
-    list = &pg->lists[NGX_CQRS_PG_BUSY];
+    list = &op->pg->lists[NGX_CQRS_PG_FILLING];
     best = NULL;
 
     for (q = ngx_queue_head(list);
@@ -376,11 +369,10 @@ ngx_cqrs_pg_dispatch_behind(ngx_cqrs_pg_t *pg, ngx_cqrs_pg_op_t *op)
     {
         conn = ngx_queue_data(q, ngx_cqrs_pg_conn_t, queue);
 
-        if (conn->nruns < pg->conf.pipeline
-            && (best == NULL || conn->nruns < best->nruns)
+        if (conn->nruns < op->pg->conf.pipeline
+            && conn->filled + us <= NGX_CQRS_PG_GROUP
             && conn->losses >= op->losses
-            && conn != pg->reserved
-            && !ngx_cqrs_pg_dispatch_held(conn))
+            && (best == NULL || conn->nruns < best->nruns))
         {
             best = conn;
         }
@@ -390,13 +382,52 @@ ngx_cqrs_pg_dispatch_behind(ngx_cqrs_pg_t *pg, ngx_cqrs_pg_op_t *op)
 }
 
 
+/* us that it may add to what others take; 0: it is to run alone. */
+
+static ngx_uint_t
+ngx_cqrs_pg_dispatch_quick(ngx_cqrs_pg_op_t *op)
+{
+    return op->alone ? 0 : ngx_cqrs_pg_pace_quick(&op->pg->pace, op->hash);
+}
+
+
+/* Could a connection be given one more? */
+
+static ngx_uint_t
+ngx_cqrs_pg_dispatch_room(ngx_cqrs_pg_t *pg)
+{
+    ngx_queue_t         *q, *list;
+    ngx_cqrs_pg_conn_t  *conn;
+
+    if (!ngx_queue_empty(&pg->lists[NGX_CQRS_PG_IDLE])) {
+        return 1;
+    }
+
+    list = &pg->lists[NGX_CQRS_PG_FILLING];
+
+    for (q = ngx_queue_head(list);
+         q != ngx_queue_sentinel(list);
+         q = ngx_queue_next(q))
+    {
+        conn = ngx_queue_data(q, ngx_cqrs_pg_conn_t, queue);
+
+        if (conn->nruns < pg->conf.pipeline
+            && conn->filled < NGX_CQRS_PG_GROUP)
+        {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
 /* Do slow ones have as many connections as they may? */
 
 static ngx_uint_t
 ngx_cqrs_pg_dispatch_full(ngx_cqrs_pg_t *pg)
 {
-    ngx_uint_t    held;
-    ngx_queue_t  *q, *list;
+    ngx_uint_t  i, held;
 
     if (pg->conf.pool == 1
         || pg->quick == 0
@@ -405,22 +436,17 @@ ngx_cqrs_pg_dispatch_full(ngx_cqrs_pg_t *pg)
         return 0;
     }
 
-    list = &pg->lists[NGX_CQRS_PG_BUSY];
     held = 0;
 
-    for (q = ngx_queue_head(list);
-         q != ngx_queue_sentinel(list);
-         q = ngx_queue_next(q))
-    {
-        held += ngx_cqrs_pg_dispatch_held(
-                             ngx_queue_data(q, ngx_cqrs_pg_conn_t, queue));
+    for (i = 0; i < pg->conf.pool; i++) {
+        held += ngx_cqrs_pg_dispatch_held(&pg->conns[i]);
     }
 
     return held >= pg->conf.pool - 1;
 }
 
 
-/* Would somebody behind what runs there wait for long? */
+/* Would somebody who needs it wait for long? */
 
 static ngx_uint_t
 ngx_cqrs_pg_dispatch_held(ngx_cqrs_pg_conn_t *conn)
@@ -429,8 +455,11 @@ ngx_cqrs_pg_dispatch_held(ngx_cqrs_pg_conn_t *conn)
 
     run = ngx_cqrs_pg_conn_first(conn);
 
-    return run
-           && (run->slow
-               || conn->paused
-               || ngx_current_msec - conn->since >= NGX_CQRS_PG_SLOW);
+    if (run == NULL || conn->state != NGX_CQRS_PG_BUSY) {
+        return run && run->slow;
+    }
+
+    return run->slow
+           || conn->paused
+           || ngx_current_msec - conn->since >= NGX_CQRS_PG_SLOW;
 }

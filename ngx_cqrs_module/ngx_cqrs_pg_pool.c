@@ -6,7 +6,7 @@
 /*
  * When connections are opened, and what becomes of queries when they are gone.
  *
- * They are opened when queries wait or run behind others, up to the limit, and
+ * They are opened when queries wait or run with others, up to the limit, and
  * the first one at once.  After a failure attempts are spaced out; queries
  * wait meanwhile, so a restart of Postgres that is shorter than their timeout
  * fails none.
@@ -175,8 +175,8 @@ ngx_cqrs_pg_pool_close(ngx_cqrs_pg_conn_t *conn, const char *why)
 
 /*
  * What ran on a connection that is gone; the oldest comes to wait foremost.
- * If it was lost, the one that answered may be the cause.  The others have not
- * begun, and wait for no longer than they would have.
+ * If it was lost, one that ran alone may be the cause.  Others wait for no
+ * longer than they would have.
  */
 
 static void
@@ -213,7 +213,9 @@ ngx_cqrs_pg_pool_take_runs(ngx_cqrs_pg_conn_t *conn, ngx_uint_t lost)
                 op->losses = pg->losses;
             }
 
-            if (lost && run == first) {
+            /* of several it is not known which one was at work */
+
+            if (lost && run == first && conn->together == 1) {
                 ngx_cqrs_pg_op_lost(op);
 
             } else {
@@ -367,12 +369,19 @@ ngx_cqrs_pg_pool_on_done(ngx_cqrs_pg_run_t *run)
 
     ngx_cqrs_pg_dispatch_ended(run);
 
+    /* the server is given more before what it gave is worked on */
+
+    ngx_cqrs_pg_pool_wake(pg);
+
     if (op) {
         op->run = NULL;
 
         /* what is wrong may be so on each connection, but only once */
 
-        if (run->repair && op->repairs <= pg->conf.pool) {
+        if (run->skipped) {
+            ngx_cqrs_pg_op_rerun(op);
+
+        } else if (run->repair && op->repairs <= pg->conf.pool) {
             op->repairs++;
             ngx_cqrs_pg_op_rerun(op);
 
@@ -382,10 +391,6 @@ ngx_cqrs_pg_pool_on_done(ngx_cqrs_pg_run_t *run)
     }
 
     ngx_cqrs_pg_run_destroy(run);
-
-    if (pg->nwaiting) {
-        ngx_cqrs_pg_pool_wake(pg);
-    }
 }
 
 

@@ -35,7 +35,6 @@ struct ngx_cqrs_pg_s {
     ngx_uint_t           admitted;         /* up to this one they may wait */
     ngx_msec_t           quick;            /* when a quick one came last */
     ngx_cqrs_pg_pace_t   pace;
-    ngx_cqrs_pg_conn_t  *reserved;         /* for a slow one; or NULL */
 
     ngx_uint_t           losses;           /* connections that broke */
     ngx_cqrs_backoff_t   backoff;
@@ -53,7 +52,7 @@ void ngx_cqrs_pg_pool_stop(ngx_cqrs_pg_t *pg);
 /* A connection may be free, or gone: look at the queues soon. */
 void ngx_cqrs_pg_pool_wake(ngx_cqrs_pg_t *pg);
 
-/* Opens connections for those that wait or run behind others. */
+/* Opens connections for those that wait or run with others. */
 void ngx_cqrs_pg_pool_grow(ngx_cqrs_pg_t *pg);
 
 /* Is there any connection? */
@@ -67,7 +66,7 @@ void ngx_cqrs_pg_pool_close(ngx_cqrs_pg_conn_t *conn, const char *why);
 void ngx_cqrs_pg_dispatch(ngx_event_t *ev);
 void ngx_cqrs_pg_dispatch_tick(ngx_event_t *ev);
 
-/* The first one of a connection is done, or gone with it. */
+/* It is done, or gone with its connection. */
 void ngx_cqrs_pg_dispatch_ended(ngx_cqrs_pg_run_t *run);
 
 
@@ -75,6 +74,7 @@ void ngx_cqrs_pg_dispatch_ended(ngx_cqrs_pg_run_t *run);
 void ngx_cqrs_pg_op_wait(ngx_cqrs_pg_op_t *op);
 void ngx_cqrs_pg_op_unwait(ngx_cqrs_pg_op_t *op);
 void ngx_cqrs_pg_op_run(ngx_cqrs_pg_op_t *op, ngx_cqrs_pg_conn_t *conn);
+void ngx_cqrs_pg_op_restart(ngx_cqrs_pg_op_t *op);
 void ngx_cqrs_pg_op_rerun(ngx_cqrs_pg_op_t *op);
 void ngx_cqrs_pg_op_lost(ngx_cqrs_pg_op_t *op);
 void ngx_cqrs_pg_op_repair(ngx_cqrs_pg_op_t *op);

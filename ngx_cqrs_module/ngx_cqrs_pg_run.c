@@ -4,12 +4,19 @@
  */
 
 /*
- * A query is sent as some messages and a Sync:
+ * A query is sent as some messages:
  *
+ *     begin                                   (it is not alone)
  *     deallocate the statements that must go  (the cache was full)
  *
  *     prepare                                 (its first time here)
  *     execute                                 both for each statement
+ *
+ *     commit                                  (it is not alone)
+ *
+ * A Sync ends a transaction, so one that has a Sync for itself has no block.
+ * Begin and commit are prepared too: conn->blocks is the number in the name of
+ * the one, and the next number is in that of the other.
  *
  * A statement is prepared after those before it were executed, for what they
  * set may say what its names mean.  SQL that is very long is not prepared: it
@@ -19,17 +26,22 @@
  * first statement makes them for the transaction.  That it is read only can't
  * be undone afterwards, since a snapshot is taken then.
  *
- * The next query may be sent before this one is answered.  Each Sync ends a
- * transaction and an error, so they don't know of one another; but what one
- * was to prepare and did not, because it failed before, the next one misses.
+ * Queries don't know of one another; but what one was to prepare and did not,
+ * because it failed before, the next one misses.
  */
 
 #include "ngx_cqrs_pg_run.h"
 
 
 #define NGX_CQRS_PG_PREPARE_MAX  8192      /* SQL that is kept for later */
+#define NGX_CQRS_PG_NAME         (sizeof("q") + NGX_INT_T_LEN)
 
 
+static ngx_int_t ngx_cqrs_pg_run_prepare_blocks(ngx_cqrs_pg_conn_t *conn);
+static ngx_int_t ngx_cqrs_pg_run_send_one(ngx_cqrs_pg_run_t *run);
+static ngx_int_t ngx_cqrs_pg_run_bound(ngx_cqrs_pg_run_t *run,
+    const char *sql, ngx_uint_t number);
+static void ngx_cqrs_pg_run_named(char *name, ngx_uint_t number);
 static ngx_int_t ngx_cqrs_pg_run_before(ngx_cqrs_pg_run_t *run,
     const char *sql);
 static ngx_int_t ngx_cqrs_pg_run_name(ngx_cqrs_pg_run_t *run, ngx_uint_t i);
@@ -40,7 +52,6 @@ static void ngx_cqrs_pg_run_row(ngx_cqrs_pg_run_t *run, PGresult *row);
 static void ngx_cqrs_pg_run_keep(ngx_cqrs_pg_run_t *run, PGresult *result);
 static void ngx_cqrs_pg_run_error(ngx_cqrs_pg_run_t *run, PGresult *result);
 static ngx_uint_t ngx_cqrs_pg_run_replanned(PGresult *result);
-static void ngx_cqrs_pg_run_done(ngx_cqrs_pg_run_t *run);
 
 
 static const char  ngx_cqrs_pg_run_read_only[] =
@@ -91,13 +102,75 @@ ngx_cqrs_pg_run_leave(ngx_cqrs_pg_run_t *run, const char *why)
 
 
 ngx_int_t
-ngx_cqrs_pg_run_send(ngx_cqrs_pg_run_t *run)
+ngx_cqrs_pg_run_send(ngx_cqrs_pg_conn_t *conn)
 {
-    int                  sent;
+    ngx_queue_t        *q;
+    ngx_cqrs_pg_run_t  *run;
+
+    if (conn->together > 1 && !conn->blocks
+        && ngx_cqrs_pg_run_prepare_blocks(conn) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    for (q = ngx_queue_head(&conn->runs);
+         q != ngx_queue_sentinel(&conn->runs);
+         q = ngx_queue_next(q))
+    {
+        run = ngx_queue_data(q, ngx_cqrs_pg_run_t, queue);
+        run->block = (conn->together > 1);
+
+        if (ngx_cqrs_pg_run_send_one(run) != NGX_OK) {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_cqrs_pg_run_prepare_blocks(ngx_cqrs_pg_conn_t *conn)
+{
+    char  begin[NGX_CQRS_PG_NAME], commit[NGX_CQRS_PG_NAME];
+
+    if (!conn->conf->prepare) {
+        return NGX_OK;
+    }
+
+    conn->blocks = conn->statements.last + 1;
+    conn->statements.last += 2;
+
+    ngx_cqrs_pg_run_named(begin, conn->blocks);
+    ngx_cqrs_pg_run_named(commit, conn->blocks + 1);
+
+    if (!PQsendPrepare(conn->db, begin, "begin", 0, NULL)
+        || !PQsendPrepare(conn->db, commit, "commit", 0, NULL))
+    {
+        return NGX_ERROR;
+    }
+
+    ngx_cqrs_pg_conn_first(conn)->before = 2;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_cqrs_pg_run_send_one(ngx_cqrs_pg_run_t *run)
+{
     ngx_uint_t           i;
     ngx_cqrs_pg_conn_t  *conn;
 
     conn = run->conn;
+
+    if (run->block) {
+        if (ngx_cqrs_pg_run_bound(run, "begin", conn->blocks) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        run->before++;
+    }
 
     if (conn->conf->prepare) {
 
@@ -123,17 +196,41 @@ ngx_cqrs_pg_run_send(ngx_cqrs_pg_run_t *run)
         }
     }
 
-#if defined(LIBPQ_HAS_SEND_PIPELINE_SYNC)
+    return run->block
+           ? ngx_cqrs_pg_run_bound(run, "commit", conn->blocks + 1)
+           : NGX_OK;
+}
 
-    sent = PQsendPipelineSync(conn->db);   /* leaves with the next ones */
 
-#else
+/* Where a block begins or ends. */
 
-    sent = PQpipelineSync(conn->db);       /* is a write of its own */
+static ngx_int_t
+ngx_cqrs_pg_run_bound(ngx_cqrs_pg_run_t *run, const char *sql,
+    ngx_uint_t number)
+{
+    int      sent;
+    char     name[NGX_CQRS_PG_NAME];
+    PGconn  *db;
 
-#endif
+    db = run->conn->db;
+
+    if (run->conn->conf->prepare) {
+        ngx_cqrs_pg_run_named(name, number);
+
+        sent = PQsendQueryPrepared(db, name, 0, NULL, NULL, NULL, 0);
+
+    } else {
+        sent = PQsendQueryParams(db, sql, 0, NULL, NULL, NULL, NULL, 0);
+    }
 
     return sent ? NGX_OK : NGX_ERROR;
+}
+
+
+static void
+ngx_cqrs_pg_run_named(char *name, ngx_uint_t number)
+{
+    ngx_sprintf((u_char *) name, "q%ui%Z", number);
 }
 
 
@@ -219,7 +316,7 @@ ngx_cqrs_pg_run_execute(ngx_cqrs_pg_run_t *run, ngx_uint_t i)
 {
     int                           sent;
     char                         *sql;
-    u_char                        name[NGX_INT_T_LEN + 2];
+    char                          name[NGX_CQRS_PG_NAME];
     PGconn                       *db;
     ngx_cqrs_pg_op_statement_t   *text;
     ngx_cqrs_pg_run_statement_t  *st;
@@ -237,18 +334,18 @@ ngx_cqrs_pg_run_execute(ngx_cqrs_pg_run_t *run, ngx_uint_t i)
         return sent ? NGX_OK : NGX_ERROR;
     }
 
-    ngx_sprintf(name, "q%ui%Z", st->number);
+    ngx_cqrs_pg_run_named(name, st->number);
 
     /* a statement may be there twice in one query */
 
     if (st->fresh
-        && !PQsendPrepare(db, (char *) name, sql, text->nparams, NULL))
+        && !PQsendPrepare(db, name, sql, text->nparams, NULL))
     {
         return NGX_ERROR;
     }
 
-    sent = PQsendQueryPrepared(db, (char *) name, text->nparams, text->params,
-                               NULL, NULL, text->binary);
+    sent = PQsendQueryPrepared(db, name, text->nparams, text->params, NULL,
+                                NULL, text->binary);
 
     return sent ? NGX_OK : NGX_ERROR;
 }
@@ -278,11 +375,6 @@ ngx_cqrs_pg_run_answer(ngx_cqrs_pg_run_t *run, PGresult *result)
 {
     switch (PQresultStatus(result)) {
 
-    case PGRES_PIPELINE_SYNC:
-        PQclear(result);
-        ngx_cqrs_pg_run_done(run);
-        return NGX_DONE;
-
     case PGRES_PIPELINE_ABORTED:
         PQclear(result);                   /* the error came before it */
         return NGX_OK;
@@ -306,6 +398,7 @@ ngx_cqrs_pg_run_answer(ngx_cqrs_pg_run_t *run, PGresult *result)
 
     } else if (run->answers == run->n) {
         PQclear(result);
+        return NGX_DONE;                   /* the block is committed */
 
     } else if (run->statements[run->answers].unprepared) {
         run->statements[run->answers].unprepared = 0;
@@ -360,9 +453,12 @@ static void
 ngx_cqrs_pg_run_error(ngx_cqrs_pg_run_t *run, PGresult *result)
 {
     const char                   *code;
+    ngx_uint_t                    bound;
     ngx_cqrs_pg_run_statement_t  *st;
 
     /* when all were answered it is of the transaction's end */
+
+    bound = run->before || run->answers == run->n;
 
     if (run->answers == run->n) {
         run->answers--;
@@ -376,16 +472,16 @@ ngx_cqrs_pg_run_error(ngx_cqrs_pg_run_t *run, PGresult *result)
     if (code && run->conn->conf->prepare) {
 
         if (ngx_strcmp(code, "26000") == 0
-            && (run->before || (st->number && !st->fresh)))
+            && (bound || (st->number && !st->fresh)))
         {
             run->repair = 1;
 
-            if (run->before == 0) {
-                ngx_cqrs_pg_statement_forget(&run->conn->statements,
-                                             st->number);
-            }
+            /* where one is missed, it was hardly the only one */
 
-        } else if (run->before == 0 && st->number
+            ngx_cqrs_pg_statements_clear(&run->conn->statements);
+            run->conn->blocks = 0;
+
+        } else if (!bound && st->number
                    && ngx_strcmp(code, "0A000") == 0
                    && ngx_cqrs_pg_run_replanned(result))
         {
@@ -412,8 +508,8 @@ ngx_cqrs_pg_run_replanned(PGresult *result)
 }
 
 
-static void
-ngx_cqrs_pg_run_done(ngx_cqrs_pg_run_t *run)
+void
+ngx_cqrs_pg_run_end(ngx_cqrs_pg_run_t *run)
 {
     ngx_uint_t  i;
 

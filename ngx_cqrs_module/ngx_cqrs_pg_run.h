@@ -38,9 +38,11 @@ struct ngx_cqrs_pg_run_s {
     ngx_uint_t           slow;         /* it is counted as such */
     ngx_uint_t           paused;       /* it was, so it says nothing of time */
 
+    ngx_uint_t           block;        /* a transaction among others */
     ngx_uint_t           before;       /* answers before its own */
     ngx_uint_t           answers;      /* of statements, without an error */
     ngx_uint_t           failed;
+    ngx_uint_t           skipped;      /* since one before it failed */
 
     /*
      * What is wrong is only that this connection had something prepared that
@@ -63,17 +65,20 @@ void ngx_cqrs_pg_run_destroy(ngx_cqrs_pg_run_t *run);
 /* Its op goes away; why is a sentence's end for logs. */
 void ngx_cqrs_pg_run_leave(ngx_cqrs_pg_run_t *run, const char *why);
 
-/* Gives all of it to libpq, with a Sync at the end. */
-ngx_int_t ngx_cqrs_pg_run_send(ngx_cqrs_pg_run_t *run);
+/* Gives all that the connection has to libpq; a Sync is to follow. */
+ngx_int_t ngx_cqrs_pg_run_send(ngx_cqrs_pg_conn_t *conn);
 
 /* Before libpq reads: shall it give the rows that come one by one? */
 ngx_uint_t ngx_cqrs_pg_run_by_rows(ngx_cqrs_pg_run_t *run);
 
 /*
- * Takes one of its answers.  NGX_DONE: it was the last one, the Sync; the op
- * has its status.  The op's row handler may be called.
+ * Takes one of its answers.  NGX_DONE: it was the last one.  NGX_OK: there are
+ * more, or the Sync is it.  The op's row handler may be called.
  */
 ngx_int_t ngx_cqrs_pg_run_answer(ngx_cqrs_pg_run_t *run, PGresult *result);
+
+/* It has all its answers: gives the op its status. */
+void ngx_cqrs_pg_run_end(ngx_cqrs_pg_run_t *run);
 
 
 #endif /* NGX_CQRS_PG_RUN_H */
