@@ -20,14 +20,14 @@ cqrs_buf_init(cqrs_buf_t *buf, cqrs_arena_t *arena)
 }
 
 
-void
-cqrs_buf_add(cqrs_buf_t *buf, const char *data, size_t len)
+char *
+cqrs_buf_reserve(cqrs_buf_t *buf, size_t len)
 {
     char    *p;
     size_t   size;
 
-    if (len == 0 || buf->failed) {
-        return;
+    if (buf->failed) {
+        return NULL;
     }
 
     if (len > buf->size - buf->len) {
@@ -41,7 +41,7 @@ cqrs_buf_add(cqrs_buf_t *buf, const char *data, size_t len)
         p = cqrs_arena_alloc(buf->arena, size);
         if (p == NULL) {
             buf->failed = 1;
-            return;
+            return NULL;
         }
 
         if (buf->len) {
@@ -52,8 +52,25 @@ cqrs_buf_add(cqrs_buf_t *buf, const char *data, size_t len)
         buf->size = size;
     }
 
-    memcpy(buf->data + buf->len, data, len);
-    buf->len += len;
+    return buf->data + buf->len;
+}
+
+
+void
+cqrs_buf_add(cqrs_buf_t *buf, const char *data, size_t len)
+{
+    char  *p;
+
+    if (len == 0) {
+        return;
+    }
+
+    p = cqrs_buf_reserve(buf, len);
+
+    if (p) {
+        memcpy(p, data, len);
+        buf->len += len;
+    }
 }
 
 

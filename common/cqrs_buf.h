@@ -26,6 +26,9 @@ typedef struct {
 
 void cqrs_buf_init(cqrs_buf_t *buf, cqrs_arena_t *arena);
 
+/* Room for len bytes behind the text, or NULL; who writes there moves len. */
+char *cqrs_buf_reserve(cqrs_buf_t *buf, size_t len);
+
 void cqrs_buf_add(cqrs_buf_t *buf, const char *data, size_t len);
 void cqrs_buf_text(cqrs_buf_t *buf, const char *text);
 void cqrs_buf_str(cqrs_buf_t *buf, const cqrs_str_t *str);

@@ -15,7 +15,7 @@
 #define CQRS_CATALOG_H
 
 
-#include "cqrs_str.h"
+#include "cqrs_row.h"
 
 #include <stdint.h>
 
@@ -55,6 +55,7 @@ struct cqrs_column_s {
     cqrs_str_t              type;          /* as format_type() writes it */
     cqrs_str_t              base;          /* beneath all domains, without a
                                               length */
+    cqrs_row_kind_e         kind;          /* of base */
     cqrs_qualified_t        to_json;       /* a domain's own representation */
     cqrs_qualified_t        from_text;
 

@@ -296,6 +296,8 @@ cqrs_load_column(cqrs_catalog_load_t *load, const cqrs_str_t *row)
         return -1;
     }
 
+    column->kind = cqrs_row_kind(&column->base);
+
     if (column->to_json.name.data) {
         relation->representations = 1;
     }

@@ -31,17 +31,12 @@ cqrs_identifier(char *p, const char *name, size_t len)
 void
 cqrs_buf_identifier(cqrs_buf_t *buf, const cqrs_str_t *name)
 {
-    size_t  i, begin;
+    char  *p;
 
-    cqrs_buf_text(buf, "\"");
+    p = cqrs_buf_reserve(buf, cqrs_identifier_size(name->len));
 
-    for (i = 0, begin = 0; i < name->len; i++) {
-        if (name->data[i] == '"') {
-            cqrs_buf_add(buf, name->data + begin, i - begin + 1);
-            begin = i;                     /* once more */
-        }
+    if (p) {
+        buf->len = (size_t) (cqrs_identifier(p, name->data, name->len)
+                             - buf->data);
     }
-
-    cqrs_buf_add(buf, name->data + begin, name->len - begin);
-    cqrs_buf_text(buf, "\"");
 }

@@ -115,12 +115,12 @@ static void
 cqrs_query_encode(cqrs_buf_t *buf, const cqrs_str_t *text)
 {
     char           escaped[3];
-    size_t         i;
+    size_t         i, begin;
     unsigned char  c;
 
     static const char  digits[] = "0123456789ABCDEF";
 
-    for (i = 0; i < text->len; i++) {
+    for (i = 0, begin = 0; i < text->len; i++) {
 
         c = (unsigned char) text->data[i];
 
@@ -129,9 +129,11 @@ cqrs_query_encode(cqrs_buf_t *buf, const cqrs_str_t *text)
             || (c >= 'a' && c <= 'z')
             || c == '-' || c == '_' || c == '.' || c == '~')
         {
-            cqrs_buf_add(buf, text->data + i, 1);
             continue;
         }
+
+        cqrs_buf_add(buf, text->data + begin, i - begin);
+        begin = i + 1;
 
         escaped[0] = '%';
         escaped[1] = digits[c >> 4];
@@ -139,4 +141,6 @@ cqrs_query_encode(cqrs_buf_t *buf, const cqrs_str_t *text)
 
         cqrs_buf_add(buf, escaped, sizeof(escaped));
     }
+
+    cqrs_buf_add(buf, text->data + begin, text->len - begin);
 }

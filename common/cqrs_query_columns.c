@@ -166,7 +166,7 @@ cqrs_query_item_kind(const cqrs_query_writer_t *w,
     }
 
     return column->labels.data ? CQRS_ROW_STRING
-                               : cqrs_row_kind(&column->base);
+                               : column->kind;
 }
 
 

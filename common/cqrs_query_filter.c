@@ -140,6 +140,12 @@ cqrs_query_operator(cqrs_query_scan_t *scan, cqrs_query_filter_t *filter,
 
     for (operator = cqrs_query_operators; operator->name; operator++) {
 
+        if (!scan->request->notes
+            && operator->name[0] != cqrs_query_scan_peek(scan))
+        {
+            continue;
+        }
+
         cqrs_query_scan_begin(scan, &mark);
 
         if (cqrs_query_scan_try(scan, &mark,
