@@ -8,6 +8,9 @@
 #include "cqrs_buf_json.h"
 
 
+static void cqrs_settings_begin(cqrs_settings_t *settings, const char *name);
+static void cqrs_settings_param(cqrs_settings_t *settings,
+    const cqrs_str_t *value);
 static void cqrs_settings_pair(cqrs_buf_t *buf, const char *name, size_t nlen,
     const char *value, size_t vlen);
 
@@ -15,7 +18,9 @@ static void cqrs_settings_pair(cqrs_buf_t *buf, const char *name, size_t nlen,
 void
 cqrs_settings_init(cqrs_settings_t *settings, cqrs_arena_t *arena)
 {
-    settings->arena = arena;
+    cqrs_buf_init(&settings->text, arena);
+
+    settings->nparams = 0;
     settings->n = 0;
     settings->failed = 0;
 }
@@ -25,12 +30,18 @@ void
 cqrs_settings_add(cqrs_settings_t *settings, const char *name,
     const cqrs_str_t *value)
 {
-    cqrs_str_t  text;
+    cqrs_settings_begin(settings, name);
+    cqrs_buf_text(&settings->text, ", ");
+    cqrs_settings_param(settings, value);
+    cqrs_buf_text(&settings->text, ", true)");
+}
 
-    text.data = name;
-    text.len = strlen(name);
 
-    cqrs_settings_add_named(settings, &text, value);
+void
+cqrs_settings_add_empty(cqrs_settings_t *settings, const char *name)
+{
+    cqrs_settings_begin(settings, name);
+    cqrs_buf_text(&settings->text, ", '', true)");
 }
 
 
@@ -38,59 +49,77 @@ void
 cqrs_settings_add_named(cqrs_settings_t *settings, const cqrs_str_t *name,
     const cqrs_str_t *value)
 {
-    const char  **pair;
+    cqrs_settings_begin(settings, NULL);
+    cqrs_settings_param(settings, name);
+    cqrs_buf_text(&settings->text, ", ");
+    cqrs_settings_param(settings, value);
+    cqrs_buf_text(&settings->text, ", true)");
+}
 
-    if (settings->failed || settings->n == CQRS_SETTINGS_MAX) {
+
+static void
+cqrs_settings_begin(cqrs_settings_t *settings, const char *name)
+{
+    cqrs_buf_text(&settings->text, settings->n
+                                   ? ", pg_catalog.set_config("
+                                   : "select pg_catalog.num_nulls("
+                                     "pg_catalog.set_config(");
+    if (name) {
+        cqrs_buf_text(&settings->text, "'");
+        cqrs_buf_text(&settings->text, name);
+        cqrs_buf_text(&settings->text, "'");
+    }
+
+    if (++settings->n > CQRS_SETTINGS_MAX) {
+        settings->failed = 1;
+    }
+}
+
+
+static void
+cqrs_settings_param(cqrs_settings_t *settings, const cqrs_str_t *value)
+{
+    char  *param;
+
+    if (settings->failed) {
+        return;
+    }
+
+    param = cqrs_arena_copy(settings->text.arena, value->data, value->len);
+
+    if (param == NULL) {
         settings->failed = 1;
         return;
     }
 
-    pair = &settings->params[2 * settings->n++];
+    settings->params[settings->nparams++] = param;
 
-    pair[0] = cqrs_arena_copy(settings->arena, name->data, name->len);
-    pair[1] = cqrs_arena_copy(settings->arena, value->data, value->len);
-
-    if (pair[0] == NULL || pair[1] == NULL) {
-        settings->failed = 1;
-    }
+    cqrs_buf_text(&settings->text, "$");
+    cqrs_buf_number(&settings->text, settings->nparams);
 }
 
 
 int
 cqrs_settings_end(cqrs_settings_t *settings, cqrs_query_sql_t *sql)
 {
-    size_t        i;
-    cqrs_buf_t    buf;
+    size_t        size;
     const char  **params;
 
-    params = cqrs_arena_alloc(settings->arena,
-                              (2 * settings->n + 1) * sizeof(char *));
+    size = settings->nparams * sizeof(char *);
+    params = cqrs_arena_alloc(settings->text.arena, size);
 
     if (settings->failed || params == NULL) {
         return -1;
     }
 
-    memcpy(params, settings->params, 2 * settings->n * sizeof(char *));
+    memcpy(params, settings->params, size);
 
-    cqrs_buf_init(&buf, settings->arena);
+    cqrs_buf_text(&settings->text, ")");
 
-    cqrs_buf_text(&buf, "select pg_catalog.num_nulls(");
-
-    for (i = 0; i < settings->n; i++) {
-        cqrs_buf_text(&buf, i ? ", pg_catalog.set_config($"
-                              : "pg_catalog.set_config($");
-        cqrs_buf_number(&buf, 2 * i + 1);
-        cqrs_buf_text(&buf, ", $");
-        cqrs_buf_number(&buf, 2 * i + 2);
-        cqrs_buf_text(&buf, ", true)");
-    }
-
-    cqrs_buf_text(&buf, ")");
-
-    sql->nparams = 2 * settings->n;
+    sql->nparams = settings->nparams;
     sql->params = params;
 
-    return cqrs_buf_end(&buf, &sql->text);
+    return cqrs_buf_end(&settings->text, &sql->text);
 }
 
 

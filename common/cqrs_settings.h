@@ -8,9 +8,9 @@
  *
  *     select pg_catalog.num_nulls(pg_catalog.set_config($1, $2, true), ...)
  *
- * Names and values are bound, so the text depends on their number alone.  They
- * are set in the order in which they were added.  The answer is one small
- * number, not all the values again.
+ * Values are bound, and so are names that are not the program's own.  They are
+ * set in the order in which they were added.  The answer is one small number,
+ * not all the values again.
  */
 
 #ifndef CQRS_SETTINGS_H
@@ -26,8 +26,9 @@
 
 
 typedef struct {
-    cqrs_arena_t   *arena;
+    cqrs_buf_t      text;
     const char     *params[2 * CQRS_SETTINGS_MAX];
+    size_t          nparams;
     size_t          n;
     int             failed;
 } cqrs_settings_t;
@@ -35,9 +36,14 @@ typedef struct {
 
 void cqrs_settings_init(cqrs_settings_t *settings, cqrs_arena_t *arena);
 
-/* Copies both. */
+/* The name is a constant and becomes text as it is.  The value is copied. */
 void cqrs_settings_add(cqrs_settings_t *settings, const char *name,
     const cqrs_str_t *value);
+
+/* The same with nothing as the value. */
+void cqrs_settings_add_empty(cqrs_settings_t *settings, const char *name);
+
+/* Any name; both are copied. */
 void cqrs_settings_add_named(cqrs_settings_t *settings,
     const cqrs_str_t *name, const cqrs_str_t *value);
 

@@ -46,7 +46,7 @@ ngx_http_cqrs_query_settings(ngx_http_cqrs_query_ctx_t *ctx,
     const cqrs_function_t *function, cqrs_query_sql_t *sql,
     cqrs_query_error_t *error)
 {
-    cqrs_str_t        none, timezone;
+    cqrs_str_t        timezone;
     cqrs_settings_t   settings;
 
     cqrs_settings_init(&settings, &ctx->arena);
@@ -93,10 +93,8 @@ ngx_http_cqrs_query_settings(ngx_http_cqrs_query_ctx_t *ctx,
 
     /* what a function has set for the whole session is not for this answer */
 
-    none = cqrs_str_lit("");
-
-    cqrs_settings_add(&settings, "response.headers", &none);
-    cqrs_settings_add(&settings, "response.status", &none);
+    cqrs_settings_add_empty(&settings, "response.headers");
+    cqrs_settings_add_empty(&settings, "response.status");
 
     if (cqrs_settings_end(&settings, sql) == 0) {
         return NGX_OK;

@@ -30,18 +30,20 @@ test_statement(void **state)
 
     cqrs_settings_init(&settings, &arena);
     cqrs_settings_add(&settings, "role", &cqrs_str_lit("web"));
-    cqrs_settings_add(&settings, "a.b", &cqrs_str_lit("'; drop"));
+    cqrs_settings_add_empty(&settings, "response.status");
+    cqrs_settings_add_named(&settings, &cqrs_str_lit("a.b"),
+                            &cqrs_str_lit("'; drop"));
 
     assert_int_equal(cqrs_settings_end(&settings, &sql), 0);
     assert_string_equal(sql.text.data,
                         "select pg_catalog.num_nulls("
-                        "pg_catalog.set_config($1, $2, true), "
-                        "pg_catalog.set_config($3, $4, true))");
-    assert_int_equal(sql.nparams, 4);
-    assert_string_equal(sql.params[0], "role");
-    assert_string_equal(sql.params[1], "web");
-    assert_string_equal(sql.params[2], "a.b");
-    assert_string_equal(sql.params[3], "'; drop");
+                        "pg_catalog.set_config('role', $1, true), "
+                        "pg_catalog.set_config('response.status', '', true), "
+                        "pg_catalog.set_config($2, $3, true))");
+    assert_int_equal(sql.nparams, 3);
+    assert_string_equal(sql.params[0], "web");
+    assert_string_equal(sql.params[1], "a.b");
+    assert_string_equal(sql.params[2], "'; drop");
 }
 
 
