@@ -61,6 +61,15 @@ static const cqrs_row_type_t  cqrs_row_types[] = {
 };
 
 
+/* All below a blank, and what has a meaning in a string. */
+
+static const char  cqrs_row_escaped[256] = {
+    1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+    1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+    ['"'] = 1, ['\\'] = 1
+};
+
+
 cqrs_row_kind_e
 cqrs_row_kind(const cqrs_str_t *type)
 {
@@ -232,21 +241,31 @@ cqrs_row_string_size(const char *value, size_t len)
 static char *
 cqrs_row_string(char *p, const char *value, size_t len)
 {
-    size_t             i;
+    const char        *last, *begin;
     unsigned char      c;
 
     static const char  hex[] = "0123456789abcdef";
     static const char  letters[] = "btn\0fr";        /* from 8 on */
 
+    last = value + len;
+
     *p++ = '"';
 
-    for (i = 0; i < len; i++) {
-        c = (unsigned char) value[i];
+    for ( ;; ) {
+        begin = value;
 
-        if (c >= 0x20 && c != '"' && c != '\\') {
-            *p++ = (char) c;
-            continue;
+        while (value < last && !cqrs_row_escaped[(unsigned char) *value]) {
+            value++;
         }
+
+        memcpy(p, begin, (size_t) (value - begin));
+        p += value - begin;
+
+        if (value == last) {
+            break;
+        }
+
+        c = (unsigned char) *value++;
 
         *p++ = '\\';
 

@@ -13,6 +13,7 @@ static ngx_buf_t *ngx_http_cqrs_query_body_piece(
     ngx_http_cqrs_query_body_t *body, size_t size);
 static ngx_int_t ngx_http_cqrs_query_body_save(
     ngx_http_cqrs_query_body_t *body);
+static void ngx_http_cqrs_query_body_hash(ngx_http_cqrs_query_body_t *body);
 static ngx_int_t ngx_http_cqrs_query_body_open(
     ngx_http_cqrs_query_body_t *body);
 
@@ -97,10 +98,6 @@ ngx_http_cqrs_query_body_written(ngx_http_cqrs_query_body_t *body,
 
     b = body->last->buf;
 
-    if (body->hash) {
-        XXH3_128bits_update(body->hash, b->last, last - b->last);
-    }
-
     body->len += last - b->last;
     b->last = last;
 }
@@ -138,10 +135,6 @@ ngx_http_cqrs_query_body_refer(ngx_http_cqrs_query_body_t *body,
     body->last = cl;
     body->len += len;
 
-    if (body->hash) {
-        XXH3_128bits_update(body->hash, data, len);
-    }
-
     return NGX_OK;
 }
 
@@ -159,6 +152,8 @@ ngx_http_cqrs_query_body_end(ngx_http_cqrs_query_body_t *body)
         if (body->last) {
             body->last->next = NULL;
         }
+
+        ngx_http_cqrs_query_body_hash(body);
 
         return body->chain;
     }
@@ -241,6 +236,8 @@ ngx_http_cqrs_query_body_save(ngx_http_cqrs_query_body_t *body)
     rest = body->last->next;
     body->last->next = NULL;
 
+    ngx_http_cqrs_query_body_hash(body);
+
     n = ngx_write_chain_to_temp_file(body->file, body->chain);
 
     body->last->next = rest;
@@ -258,6 +255,24 @@ ngx_http_cqrs_query_body_save(ngx_http_cqrs_query_body_t *body)
     body->last = NULL;
 
     return NGX_OK;
+}
+
+
+/* What is in memory, before it leaves it. */
+
+static void
+ngx_http_cqrs_query_body_hash(ngx_http_cqrs_query_body_t *body)
+{
+    ngx_chain_t  *cl;
+
+    if (body->hash == NULL) {
+        return;
+    }
+
+    for (cl = body->chain; cl; cl = cl->next) {
+        XXH3_128bits_update(body->hash, cl->buf->pos,
+                            cl->buf->last - cl->buf->pos);
+    }
 }
 
 

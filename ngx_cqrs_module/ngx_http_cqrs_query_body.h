@@ -58,7 +58,7 @@ void ngx_http_cqrs_query_body_written(ngx_http_cqrs_query_body_t *body,
 ngx_int_t ngx_http_cqrs_query_body_refer(ngx_http_cqrs_query_body_t *body,
     u_char *data, size_t len);
 
-/* All of it, to be sent; NULL: no memory, or no room on disk. */
+/* All of it, hashed, to be sent; NULL: no memory, or no room on disk. */
 ngx_chain_t *ngx_http_cqrs_query_body_end(ngx_http_cqrs_query_body_t *body);
 
 

@@ -115,6 +115,7 @@ typedef struct {
     ngx_cqrs_pg_op_t                *op;
 
     ngx_http_cqrs_query_body_t       body;
+    cqrs_str_t                      *values;     /* of one row */
     int64_t                          rows;       /* in it */
     ngx_uint_t                       unfit;      /* they can't be made JSON */
     ngx_uint_t                       failed;     /* no memory for them */

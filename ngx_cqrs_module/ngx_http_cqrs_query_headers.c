@@ -163,13 +163,11 @@ ngx_http_cqrs_query_send_as(ngx_http_cqrs_query_ctx_t *ctx,
         return ngx_http_send_header(r);
     }
 
-    if (status == NGX_HTTP_OK && ngx_http_cqrs_query_etag(ctx) != NGX_OK) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
     out = ngx_http_cqrs_query_body_end(&ctx->body);
 
-    if (out == NULL) {
+    if (out == NULL
+        || (status == NGX_HTTP_OK && ngx_http_cqrs_query_etag(ctx) != NGX_OK))
+    {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 

@@ -28,7 +28,7 @@ static ngx_int_t ngx_http_cqrs_query_fit(ngx_http_cqrs_query_ctx_t *ctx,
     PGresult *result);
 static ngx_int_t ngx_http_cqrs_query_add_row(ngx_http_cqrs_query_ctx_t *ctx,
     PGresult *result, int i);
-static size_t ngx_http_cqrs_query_row_size(ngx_http_cqrs_query_ctx_t *ctx,
+static size_t ngx_http_cqrs_query_values(ngx_http_cqrs_query_ctx_t *ctx,
     PGresult *result, int i);
 static ngx_int_t ngx_http_cqrs_query_add_text(ngx_http_cqrs_query_ctx_t *ctx,
     const char *text);
@@ -222,7 +222,10 @@ ngx_http_cqrs_query_json(ngx_http_cqrs_query_ctx_t *ctx, PGresult *result,
 }
 
 
-/* The types that came count, not those that the catalogue knew. */
+/*
+ * The types that came count, not those that the catalogue knew.  Without memory
+ * the rows fit, and adding one fails.
+ */
 
 static ngx_int_t
 ngx_http_cqrs_query_fit(ngx_http_cqrs_query_ctx_t *ctx, PGresult *result)
@@ -244,6 +247,11 @@ ngx_http_cqrs_query_fit(ngx_http_cqrs_query_ctx_t *ctx, PGresult *result)
         ctx->plan.columns[i].kind = kind;
     }
 
+    if (ctx->values == NULL) {
+        ctx->values = cqrs_arena_alloc(&ctx->arena,
+                                  ctx->plan.ncolumns * sizeof(cqrs_str_t));
+    }
+
     return NGX_OK;
 }
 
@@ -254,14 +262,18 @@ static ngx_int_t
 ngx_http_cqrs_query_add_row(ngx_http_cqrs_query_ctx_t *ctx, PGresult *result,
     int i)
 {
-    int                       j;
     char                     *p;
     u_char                   *room;
-    const char               *value;
+    ngx_uint_t                j;
+    const cqrs_str_t         *value;
     const cqrs_row_column_t  *column;
 
+    if (ctx->values == NULL) {
+        return NGX_ERROR;
+    }
+
     room = ngx_http_cqrs_query_body_reserve(&ctx->body,
-                            ngx_http_cqrs_query_row_size(ctx, result, i));
+                              ngx_http_cqrs_query_values(ctx, result, i));
     if (room == NULL) {
         return NGX_ERROR;
     }
@@ -276,15 +288,12 @@ ngx_http_cqrs_query_add_row(ngx_http_cqrs_query_ctx_t *ctx, PGresult *result,
         *p++ = '[';
     }
 
-    for (j = 0; j < (int) ctx->plan.ncolumns; j++) {
+    for (j = 0; j < ctx->plan.ncolumns; j++) {
         column = &ctx->plan.columns[j];
+        value = &ctx->values[j];
 
         p = (char *) ngx_cpymem(p, column->prefix.data, column->prefix.len);
-
-        value = PQgetisnull(result, i, j) ? NULL : PQgetvalue(result, i, j);
-
-        p = cqrs_row_value(p, column->kind, value,
-                           PQgetlength(result, i, j));
+        p = cqrs_row_value(p, column->kind, value->data, value->len);
     }
 
     *p++ = '}';
@@ -295,25 +304,32 @@ ngx_http_cqrs_query_add_row(ngx_http_cqrs_query_ctx_t *ctx, PGresult *result,
 }
 
 
+/* Sets ctx->values, and returns how many bytes the row takes at most. */
+
 static size_t
-ngx_http_cqrs_query_row_size(ngx_http_cqrs_query_ctx_t *ctx, PGresult *result,
+ngx_http_cqrs_query_values(ngx_http_cqrs_query_ctx_t *ctx, PGresult *result,
     int i)
 {
-    int                       j;
     size_t                    size;
-    const char               *value;
+    cqrs_str_t               *value;
+    ngx_uint_t                j;
     const cqrs_row_column_t  *column;
 
     size = sizeof("}" NGX_HTTP_CQRS_QUERY_BETWEEN);
 
-    for (j = 0; j < (int) ctx->plan.ncolumns; j++) {
+    for (j = 0; j < ctx->plan.ncolumns; j++) {
         column = &ctx->plan.columns[j];
+        value = &ctx->values[j];
 
-        value = PQgetisnull(result, i, j) ? NULL : PQgetvalue(result, i, j);
+        value->len = PQgetlength(result, i, (int) j);
+
+        /* null has no length, but not all that has none is null */
+
+        value->data = (value->len == 0 && PQgetisnull(result, i, (int) j))
+                      ? NULL : PQgetvalue(result, i, (int) j);
 
         size += column->prefix.len
-                + cqrs_row_value_size(column->kind, value,
-                                      PQgetlength(result, i, j));
+                + cqrs_row_value_size(column->kind, value->data, value->len);
     }
 
     return size;
