@@ -1,4 +1,5 @@
--- What the queries are measured on: 10,000 accounts in 100 branches.
+-- What the queries are measured on: 10,000 accounts in 100 branches, in a schema
+-- of ten tables and, seen through a view, in one of a thousand.
 
 create schema api;
 
@@ -18,3 +19,19 @@ select format('account-%s', n), format('user-%s', n % 97), n * 37 % 10007,
 create index on api.accounts (branch, id);
 
 vacuum analyze api.accounts;
+
+create schema wide;
+create view wide.accounts as select * from api.accounts;
+
+do $$
+begin
+    for n in 1 .. 999 loop
+        execute format('create table wide.other_%s (id bigint primary key, name text, before bigint)', n);
+        if n < 10 then
+            execute format('create table api.other_%s (id bigint primary key, name text, before bigint)', n);
+        end if;
+        if n > 1 then
+            execute format('alter table wide.other_%s add foreign key (before) references wide.other_%s', n, n - 1);
+        end if;
+    end loop;
+end $$;

@@ -65,12 +65,14 @@ sub groups($self) {
             'fastify, amqplib' => sub { $self->_fastify($path, 64) },
         },
         rows     => [
-            map { (
+            (map { (
                 { what => 'accepted/s', of => 'rate', better => 'more',
                   ours => 'module', floor => $_ },
                 { what => 'accepted, CPU us', of => 'cpu_us', better => 'less',
                   ours => 'module', floor => $_ },
-            ) } 'librabbitmq', 'fastify, amqplib'
+            ) } 'librabbitmq', 'fastify, amqplib'),
+            { what => "accepted, CPU us without RabbitMQ's", of => 'http_us', better => 'less',
+              ours => 'module', floor => 'fastify, amqplib' },
         ],
     };
 
@@ -96,6 +98,8 @@ sub groups($self) {
         },
         rows     => [
             { what => "accepted/s, in bursts of $BURST", of => 'rate', better => 'more',
+              ours => 'module', floor => 'nginx return 202' },
+            { what => "accepted, CPU us without RabbitMQ's", of => 'http_us', better => 'less',
               ours => 'module', floor => 'nginx return 202' },
         ],
     };

@@ -29,6 +29,10 @@ sub new($class, $stand) {
             cqrs_postgres  "@{[ $database->conninfo ]}" pool=$POOL;
             cqrs_query     schema=api;
         }
+        location /wide/ {
+            cqrs_postgres  "@{[ $database->conninfo ]}" pool=$POOL;
+            cqrs_query     schema=wide;
+        }
         location /bare/ {
             cqrs_postgres        "@{[ $database->conninfo ]}" pool=$POOL;
             cqrs_query           schema=api;
@@ -51,6 +55,7 @@ CONFIG
 sub groups($self) {
     my $row  = '/api/accounts?select=id,owner,balance,opened&id=eq.account-%ld';
     my $bare = $row =~ s{^/api}{/bare}r;
+    my $wide = $row =~ s{^/api}{/wide}r;
     my $page = '/api/accounts?select=id,owner,balance,opened&branch=eq.%ld&order=id&limit=100';
 
     my $many = {
@@ -59,6 +64,7 @@ sub groups($self) {
         variants => {
             module                       => sub { $self->_http($row, $KEYS, 64) },
             'module, no settings'        => sub { $self->_http($bare, $KEYS, 64) },
+            'module, 1,000 tables'       => sub { $self->_http($wide, $KEYS, 64) },
             "libpq x$POOL"               => sub { $self->_libpq($ROW, 'account-%ld', $KEYS, $POOL, 1) },
             "libpq x$POOL, json_agg"     => sub { $self->_libpq(_json($ROW), 'account-%ld', $KEYS, $POOL, 1) },
             "libpq x$POOL, pipeline 16"  => sub { $self->_libpq($ROW, 'account-%ld', $KEYS, $POOL, 16) },
@@ -87,6 +93,10 @@ sub groups($self) {
             { what => 'the same, cqrs_query_settings off, CPU us', of => 'cpu_us',
               better => 'less', ours => 'module, no settings', floor => $_ },
         ) } "pgbench x$POOL", 'fastify and pg';
+
+    push @{ $many->{rows} },
+        { what => 'the same, 1,000 tables in the catalogue, CPU us', of => 'cpu_us',
+          better => 'less', ours => 'module, 1,000 tables', floor => 'module' };
 
     my $alone = {
         name     => 'query, 1',
