@@ -121,6 +121,10 @@ ngx_cqrs_pg_conn_add(ngx_cqrs_pg_conn_t *conn, ngx_cqrs_pg_run_t *run)
 {
     run->conn = conn;
 
+    if (conn->state == NGX_CQRS_PG_IDLE) {
+        conn->filled = 0;
+    }
+
     ngx_queue_insert_tail(&conn->runs, &run->queue);
     conn->nruns++;
 
@@ -132,7 +136,6 @@ void
 ngx_cqrs_pg_conn_send(ngx_cqrs_pg_conn_t *conn)
 {
     conn->together = conn->nruns;
-    conn->filled = 0;
     conn->sent = ngx_cqrs_pg_pace_now();
 
     ngx_cqrs_pg_conn_state(conn, NGX_CQRS_PG_BUSY);
