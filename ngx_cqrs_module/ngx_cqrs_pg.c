@@ -366,7 +366,8 @@ ngx_cqrs_pg_op_unwait(ngx_cqrs_pg_op_t *op)
 /* The timer goes on until it is the first on its connection. */
 
 void
-ngx_cqrs_pg_op_run(ngx_cqrs_pg_op_t *op, ngx_cqrs_pg_conn_t *conn)
+ngx_cqrs_pg_op_run(ngx_cqrs_pg_op_t *op, ngx_cqrs_pg_conn_t *conn,
+    ngx_uint_t grouped)
 {
     ngx_cqrs_pg_run_t  *run;
 
@@ -381,11 +382,11 @@ ngx_cqrs_pg_op_run(ngx_cqrs_pg_op_t *op, ngx_cqrs_pg_conn_t *conn)
     run->slow = op->slow;
     op->pg->nruns++;
 
-    ngx_cqrs_pg_conn_add(conn, run);
+    ngx_cqrs_pg_conn_add(conn, run, grouped);
 }
 
 
-/* What it was answered is void, and it runs with no other again. */
+/* What it was answered is void, and it is one of a group no more. */
 
 void
 ngx_cqrs_pg_op_restart(ngx_cqrs_pg_op_t *op)

@@ -12,10 +12,11 @@
  * there.  So a server that says goodbye in the middle of a query is never
  * mistaken for a query that failed.
  *
- * Queries that are sent together have one Sync: with libpq before 17 each is a
- * write of its own, and to the server each is an answer of its own.  An error
- * ends what follows it up to the Sync, so what was behind it is skipped, and
- * the transaction that failed is ended then.
+ * Queries of a group have one Sync: with libpq before 17 each is a write of its
+ * own, and to the server each is an answer of its own.  Those behind the group
+ * have one each.  An error ends what follows it up to the Sync; in a group its
+ * transaction stays open, too, so that whatever was sent behind it is skipped,
+ * and then it is rolled back.
  *
  * Nothing here calls a query's handler; done() only posts it.  But a row's
  * handler is called, and may do what ngx_cqrs_pg.h allows: none of it closes
@@ -76,7 +77,10 @@ ngx_cqrs_pg_conn_init(ngx_cqrs_pg_conn_t *conn)
     conn->more.log = conn->log;
 
     conn->nruns = 0;
-    conn->synced = 1;
+    conn->group = 0;
+    conn->grouped = 0;
+    conn->syncs = 0;
+    conn->broken = 0;
     conn->blocks = 0;
     conn->paused = 0;
     conn->resumed = 0;
@@ -117,33 +121,70 @@ ngx_cqrs_pg_conn_open(ngx_cqrs_pg_conn_t *conn)
 
 
 void
-ngx_cqrs_pg_conn_add(ngx_cqrs_pg_conn_t *conn, ngx_cqrs_pg_run_t *run)
+ngx_cqrs_pg_conn_add(ngx_cqrs_pg_conn_t *conn, ngx_cqrs_pg_run_t *run,
+    ngx_uint_t grouped)
 {
+    ngx_uint_t    i;
+    ngx_queue_t  *q;
+
     run->conn = conn;
 
     if (conn->state == NGX_CQRS_PG_IDLE) {
         conn->filled = 0;
+        conn->group = 0;
+
+        ngx_cqrs_pg_conn_state(conn, NGX_CQRS_PG_FILLING);
     }
 
-    ngx_queue_insert_tail(&conn->runs, &run->queue);
     conn->nruns++;
 
-    ngx_cqrs_pg_conn_state(conn, NGX_CQRS_PG_FILLING);
+    if (!grouped) {
+        ngx_queue_insert_tail(&conn->runs, &run->queue);
+        return;
+    }
+
+    q = &conn->runs;
+
+    for (i = 0; i < conn->group; i++) {
+        q = ngx_queue_next(q);
+    }
+
+    ngx_queue_insert_after(q, &run->queue);
+    conn->group++;
 }
 
 
 void
 ngx_cqrs_pg_conn_send(ngx_cqrs_pg_conn_t *conn)
 {
-    conn->together = conn->nruns;
-    conn->sent = ngx_cqrs_pg_pace_now();
+    ngx_uint_t          i;
+    ngx_queue_t        *q;
+    ngx_cqrs_pg_run_t  *run;
 
     ngx_cqrs_pg_conn_state(conn, NGX_CQRS_PG_BUSY);
+
+    conn->grouped = (conn->group > 1);
+    conn->began = ngx_cqrs_pg_pace_now();
+
+    for (q = ngx_queue_head(&conn->runs), i = 1;
+         q != ngx_queue_sentinel(&conn->runs);
+         q = ngx_queue_next(q), i++)
+    {
+        run = ngx_queue_data(q, ngx_cqrs_pg_run_t, queue);
+        run->block = (conn->grouped && i <= conn->group);
+
+        if (ngx_cqrs_pg_run_send(run) != NGX_OK
+            || ((!run->block || i == conn->group)
+                && ngx_cqrs_pg_conn_sync(conn) != NGX_OK))
+        {
+            ngx_cqrs_pg_conn_lose(conn, NULL);
+            return;
+        }
+    }
+
     ngx_cqrs_pg_conn_first_begins(conn);
 
-    if (ngx_cqrs_pg_run_send(conn) != NGX_OK
-        || ngx_cqrs_pg_conn_sync(conn) != NGX_OK)
-    {
+    if (ngx_cqrs_pg_conn_flush(conn) != NGX_OK) {
         ngx_cqrs_pg_conn_lose(conn, NULL);
     }
 }
@@ -152,13 +193,9 @@ ngx_cqrs_pg_conn_send(ngx_cqrs_pg_conn_t *conn)
 static ngx_int_t
 ngx_cqrs_pg_conn_sync(ngx_cqrs_pg_conn_t *conn)
 {
-    if (!PQpipelineSync(conn->db)) {
-        return NGX_ERROR;
-    }
+    conn->syncs++;
 
-    conn->synced = 0;
-
-    return ngx_cqrs_pg_conn_flush(conn);
+    return PQpipelineSync(conn->db) ? NGX_OK : NGX_ERROR;
 }
 
 
@@ -187,7 +224,9 @@ ngx_cqrs_pg_conn_close(ngx_cqrs_pg_conn_t *conn)
 
     ngx_cqrs_pg_statements_clear(&conn->statements);
 
-    conn->synced = 1;
+    conn->grouped = 0;
+    conn->syncs = 0;
+    conn->broken = 0;
     conn->blocks = 0;
     conn->paused = 0;
     conn->resumed = 0;
@@ -268,7 +307,7 @@ ngx_cqrs_pg_conn_read(void *data)
         ngx_cqrs_pg_conn_notify(conn);
     }
 
-    if (conn->synced
+    if (conn->syncs == 0
         && (conn->state == NGX_CQRS_PG_BUSY || ngx_exiting))
     {
         ngx_cqrs_pg_conn_state(conn, NGX_CQRS_PG_IDLE);
@@ -456,7 +495,7 @@ ngx_cqrs_pg_conn_answers(ngx_cqrs_pg_conn_t *conn)
             (void) PQsetSingleRowMode(conn->db);
         }
 
-        if (PQisBusy(conn->db) || conn->synced) {
+        if (PQisBusy(conn->db) || conn->syncs == 0) {
             return NGX_OK;
         }
 
@@ -490,36 +529,46 @@ ngx_cqrs_pg_conn_answers(ngx_cqrs_pg_conn_t *conn)
 }
 
 
-/* What is left is the last one, or the one that failed and those behind it. */
+/* What is left of the group has failed; or it is the Sync of the next one. */
 
 static ngx_int_t
 ngx_cqrs_pg_conn_synced(ngx_cqrs_pg_conn_t *conn)
 {
-    ngx_uint_t          failed;
     ngx_cqrs_pg_run_t  *run;
 
-    conn->synced = 1;
-    failed = 0;
+    conn->syncs--;
 
-    while ((run = ngx_cqrs_pg_conn_first(conn)) != NULL) {
-        run->skipped = failed;
-        failed |= run->failed;
+    do {
+        run = ngx_cqrs_pg_conn_first(conn);
+
+        if (run == NULL || (conn->grouped && !run->block)) {
+            break;
+        }
+
+        run->skipped = conn->broken;
+        conn->broken |= (run->block && run->failed);
 
         ngx_cqrs_pg_conn_done(conn);
-    }
 
-    /* its block is open still */
+    } while (conn->grouped);
 
-    if (failed && conn->together > 1) {
+    conn->grouped = 0;
+
+    if (conn->broken && conn->syncs == 0) {
+
+        conn->broken = 0;
 
         if (!PQsendQueryParams(conn->db, "rollback", 0, NULL, NULL, NULL, NULL,
-                               0))
+                               0)
+            || ngx_cqrs_pg_conn_sync(conn) != NGX_OK)
         {
             return NGX_ERROR;
         }
 
-        return ngx_cqrs_pg_conn_sync(conn);
+        return ngx_cqrs_pg_conn_flush(conn);
     }
+
+    ngx_cqrs_pg_conn_first_begins(conn);
 
     return NGX_OK;
 }
@@ -549,6 +598,11 @@ ngx_cqrs_pg_conn_first_begins(ngx_cqrs_pg_conn_t *conn)
 
     if (run) {
         conn->since = ngx_current_msec;
+
+        if (!run->block) {
+            conn->began = ngx_cqrs_pg_pace_now();
+        }
+
         conn->handlers->first(run);
     }
 }

@@ -75,7 +75,7 @@ struct ngx_cqrs_pg_op_s {
     ngx_uint_t                rows;      /* given to the row handler */
     uint32_t                  hash;      /* of all statements, for the pace */
     ngx_uint_t                slow;      /* its SQL is known to run long */
-    ngx_uint_t                alone;     /* it runs with no other again */
+    ngx_uint_t                alone;     /* it is never one of a group */
 
     ngx_cqrs_pg_status_e      status;
     ngx_uint_t                answers;   /* of statements, without an error */
@@ -131,14 +131,17 @@ struct ngx_cqrs_pg_conn_s {
     ngx_event_t                         more;    /* posted: read or flush */
     ngx_cqrs_pg_statements_t            statements;
 
-    ngx_queue_t                         runs;    /* as they are sent */
+    ngx_queue_t                         runs;    /* the group comes first */
     ngx_uint_t                          nruns;
+    ngx_uint_t                          group;   /* so many are, or were, one */
+    ngx_uint_t                          grouped; /* its Sync is due */
+    ngx_uint_t                          syncs;   /* that are due */
+    ngx_uint_t                          broken;  /* its block is open, failed */
     ngx_uint_t                          filled;  /* us that they may take */
-    ngx_uint_t                          together; /* so many were sent */
-    ngx_uint_t                          synced;  /* the Sync came back */
     ngx_uint_t                          blocks;  /* see ngx_cqrs_pg_run.c */
-    uint64_t                            sent;    /* us, when */
     ngx_msec_t                          since;   /* the first one is first */
+    uint64_t                            began;   /* us; the same for all of
+                                                    the group */
     ngx_uint_t                          paused;  /* its rows are not wanted */
     ngx_uint_t                          resumed; /* they are again */
 
@@ -157,8 +160,9 @@ void ngx_cqrs_pg_conn_init(ngx_cqrs_pg_conn_t *conn);
 /* DOWN -> CONNECTING, or lost() is called. */
 void ngx_cqrs_pg_conn_open(ngx_cqrs_pg_conn_t *conn);
 
-/* IDLE or FILLING -> FILLING */
-void ngx_cqrs_pg_conn_add(ngx_cqrs_pg_conn_t *conn, ngx_cqrs_pg_run_t *run);
+/* IDLE or FILLING -> FILLING; one of the group or by itself, behind it */
+void ngx_cqrs_pg_conn_add(ngx_cqrs_pg_conn_t *conn, ngx_cqrs_pg_run_t *run,
+    ngx_uint_t grouped);
 
 /* FILLING -> BUSY, or lost() is called. */
 void ngx_cqrs_pg_conn_send(ngx_cqrs_pg_conn_t *conn);

@@ -7,16 +7,17 @@
  * Which query runs where.
  *
  * A query takes a free connection.  Those that come while all are busy wait,
- * and when one is free it is given all of them that are known to be quick, as
- * many as it may have at once: to send and answer them together costs nginx
- * and the server half of what it costs one by one.
+ * and one that is free is given all of them, as many as it may have at once.
+ * Those that are known to be quick are a group, that is sent and answered
+ * together: it costs nginx and the server half of what they cost one by one.
+ * Behind it come those whose text has not run yet, or did not run quickly.
  *
- * What they promise one another is not to take long.  So a text that has not
- * run yet, or did not run quickly, runs alone; while quick ones come too, one
- * connection is never given to those that are known to be slow.  If a group
- * takes long all the same, each that has not begun to answer is run again,
- * alone, as soon as a connection is free, and what it is answered in its first
- * place is dropped.
+ * What they promise one another is not to take long.  So a text that is known
+ * to be slow has a connection to itself, and while quick ones come too, one
+ * connection is never given to such.  What is behind one that turns out to take
+ * long is run again, by itself, as soon as a connection is free; so are all of
+ * a group, since it is not known which one it was.  What they are answered in
+ * their first place is dropped.
  *
  * Queries are placed in the order in which they came.  All of it is done in
  * one place, from the event loop, so that a connection that breaks while it is
@@ -39,12 +40,8 @@ static ngx_cqrs_pg_op_t *ngx_cqrs_pg_dispatch_op(ngx_queue_t *list,
     ngx_queue_t *q);
 static void ngx_cqrs_pg_dispatch_send(ngx_cqrs_pg_t *pg);
 static void ngx_cqrs_pg_dispatch_refuse(ngx_cqrs_pg_t *pg);
-static ngx_int_t ngx_cqrs_pg_dispatch_run(ngx_cqrs_pg_op_t *op);
-static ngx_cqrs_pg_conn_t *ngx_cqrs_pg_dispatch_free(ngx_cqrs_pg_op_t *op);
-static ngx_cqrs_pg_conn_t *ngx_cqrs_pg_dispatch_filling(ngx_cqrs_pg_op_t *op,
+static ngx_cqrs_pg_conn_t *ngx_cqrs_pg_dispatch_for(ngx_cqrs_pg_op_t *op,
     ngx_uint_t us);
-static ngx_uint_t ngx_cqrs_pg_dispatch_quick(ngx_cqrs_pg_op_t *op);
-static ngx_uint_t ngx_cqrs_pg_dispatch_room(ngx_cqrs_pg_t *pg);
 static ngx_uint_t ngx_cqrs_pg_dispatch_full(ngx_cqrs_pg_t *pg);
 static ngx_uint_t ngx_cqrs_pg_dispatch_held(ngx_cqrs_pg_conn_t *conn);
 
@@ -91,7 +88,7 @@ ngx_cqrs_pg_dispatch_tick(ngx_event_t *ev)
 
         age = ngx_current_msec - conn->since;
 
-        if (!run->paused && conn->together == 1) {
+        if (!run->paused && !run->block) {
             ngx_cqrs_pg_pace_runs(&pg->pace, run->hash, age * 1000);
         }
 
@@ -106,7 +103,7 @@ ngx_cqrs_pg_dispatch_tick(ngx_event_t *ev)
 }
 
 
-/* Those that ran together have their answers together: each has its part. */
+/* A group has its answers together: each has its part of the time. */
 
 void
 ngx_cqrs_pg_dispatch_ended(ngx_cqrs_pg_run_t *run)
@@ -124,7 +121,11 @@ ngx_cqrs_pg_dispatch_ended(ngx_cqrs_pg_run_t *run)
         return;
     }
 
-    us = (ngx_cqrs_pg_pace_now() - conn->sent) / conn->together;
+    us = ngx_cqrs_pg_pace_now() - conn->began;
+
+    if (run->block) {
+        us /= conn->group;
+    }
 
     if (run->failed && us < NGX_CQRS_PG_SLOW * 1000) {
         ngx_cqrs_pg_pace_failed(&pg->pace, run->hash);
@@ -135,7 +136,7 @@ ngx_cqrs_pg_dispatch_ended(ngx_cqrs_pg_run_t *run)
 }
 
 
-/* Those that were sent together, and it takes long. */
+/* What was sent to one connection, and it takes long. */
 
 static void
 ngx_cqrs_pg_dispatch_move(ngx_cqrs_pg_t *pg)
@@ -151,7 +152,7 @@ ngx_cqrs_pg_dispatch_move(ngx_cqrs_pg_t *pg)
     {
         conn = ngx_queue_data(q, ngx_cqrs_pg_conn_t, queue);
 
-        if (conn->together > 1
+        if (conn->nruns > 1
             && ngx_cqrs_pg_dispatch_held(conn)
             && ngx_cqrs_pg_dispatch_move_from(conn) != NGX_OK)
         {
@@ -166,8 +167,10 @@ ngx_cqrs_pg_dispatch_move_from(ngx_cqrs_pg_conn_t *conn)
 {
     ngx_queue_t         *q;
     ngx_cqrs_pg_op_t    *op;
-    ngx_cqrs_pg_run_t   *run;
+    ngx_cqrs_pg_run_t   *run, *first;
     ngx_cqrs_pg_conn_t  *other;
+
+    first = ngx_cqrs_pg_conn_first(conn);
 
     for (q = ngx_queue_head(&conn->runs);
          q != ngx_queue_sentinel(&conn->runs);
@@ -176,14 +179,18 @@ ngx_cqrs_pg_dispatch_move_from(ngx_cqrs_pg_conn_t *conn)
         run = ngx_queue_data(q, ngx_cqrs_pg_run_t, queue);
         op = run->op;
 
-        if (op == NULL || op->rows) {
+        /* one that answers is where it should be */
+
+        if (op == NULL || (run == first && (op->rows || !run->block))) {
             continue;
         }
 
-        other = ngx_cqrs_pg_dispatch_free(op);
+        op->slow = ngx_cqrs_pg_pace_slow(&conn->pg->pace, run->hash);
+
+        other = ngx_cqrs_pg_dispatch_for(op, 0);
 
         if (other == NULL) {
-            if (op->losses) {
+            if (op->slow || op->losses) {
                 continue;                  /* the next one is less choosy */
             }
 
@@ -192,9 +199,7 @@ ngx_cqrs_pg_dispatch_move_from(ngx_cqrs_pg_conn_t *conn)
 
         ngx_cqrs_pg_run_leave(run, "it runs on another connection");
         ngx_cqrs_pg_op_restart(op);
-        ngx_cqrs_pg_op_run(op, other);
-
-        other->filled = NGX_CQRS_PG_GROUP;
+        ngx_cqrs_pg_op_run(op, other, 0);
     }
 
     return NGX_OK;
@@ -204,14 +209,15 @@ ngx_cqrs_pg_dispatch_move_from(ngx_cqrs_pg_conn_t *conn)
 static void
 ngx_cqrs_pg_dispatch_place(ngx_cqrs_pg_t *pg)
 {
-    ngx_queue_t       *quick, *slow;
-    ngx_cqrs_pg_op_t  *op, *other;
+    ngx_uint_t           us;
+    ngx_queue_t         *quick, *slow;
+    ngx_cqrs_pg_op_t    *op, *other;
+    ngx_cqrs_pg_conn_t  *conn;
 
     quick = ngx_queue_head(&pg->waiting);
     slow = ngx_queue_head(&pg->slow);
 
-    while (ngx_cqrs_pg_dispatch_room(pg)) {
-
+    for ( ;; ) {
         op = ngx_cqrs_pg_dispatch_op(&pg->waiting, quick);
         other = ngx_cqrs_pg_dispatch_op(&pg->slow, slow);
 
@@ -230,12 +236,23 @@ ngx_cqrs_pg_dispatch_place(ngx_cqrs_pg_t *pg)
             quick = ngx_queue_next(quick);
         }
 
-        /* the next one may be less choosy, unless it is slow too */
+        us = op->alone ? 0 : ngx_cqrs_pg_pace_quick(&pg->pace, op->hash);
+        conn = ngx_cqrs_pg_dispatch_for(op, us);
 
-        if (ngx_cqrs_pg_dispatch_run(op) != NGX_OK
-            && op->slow && op->losses == 0)
-        {
+        if (conn) {
+            ngx_cqrs_pg_op_unwait(op);
+            ngx_cqrs_pg_op_run(op, conn, us != 0);
+
+            conn->filled += us;
+
+        } else if (op->losses) {
+            continue;                      /* the next one is less choosy */
+
+        } else if (op->slow) {
             slow = ngx_queue_sentinel(&pg->slow);
+
+        } else {
+            quick = ngx_queue_sentinel(&pg->waiting);
         }
     }
 }
@@ -294,40 +311,18 @@ ngx_cqrs_pg_dispatch_refuse(ngx_cqrs_pg_t *pg)
 }
 
 
-static ngx_int_t
-ngx_cqrs_pg_dispatch_run(ngx_cqrs_pg_op_t *op)
-{
-    ngx_uint_t           us;
-    ngx_cqrs_pg_conn_t  *conn;
-
-    us = ngx_cqrs_pg_dispatch_quick(op);
-    conn = ngx_cqrs_pg_dispatch_free(op);
-
-    if (conn == NULL && us) {
-        conn = ngx_cqrs_pg_dispatch_filling(op, us);
-    }
-
-    if (conn == NULL) {
-        return NGX_DECLINED;
-    }
-
-    ngx_cqrs_pg_op_unwait(op);
-    ngx_cqrs_pg_op_run(op, conn);
-
-    conn->filled += us ? us : NGX_CQRS_PG_GROUP;
-
-    return NGX_OK;
-}
-
-
-/* NULL: there is none that this query may have for itself. */
+/*
+ * A free one; or, unless it is slow, the one with the fewest of those that are
+ * given some just now.  If it is to be one of a group, the group takes us more.
+ * NULL: there is none that this query may run on.
+ */
 
 static ngx_cqrs_pg_conn_t *
-ngx_cqrs_pg_dispatch_free(ngx_cqrs_pg_op_t *op)
+ngx_cqrs_pg_dispatch_for(ngx_cqrs_pg_op_t *op, ngx_uint_t us)
 {
     ngx_queue_t         *q, *list;
     ngx_cqrs_pg_t       *pg;
-    ngx_cqrs_pg_conn_t  *conn;
+    ngx_cqrs_pg_conn_t  *conn, *best;
 
     pg = op->pg;
 
@@ -348,19 +343,11 @@ ngx_cqrs_pg_dispatch_free(ngx_cqrs_pg_op_t *op)
         }
     }
 
-    return NULL;
-}
+    if (op->slow) {
+        return NULL;
+    }
 
-
-/* The one that has the fewest, of those where it may be one of several. */
-
-static ngx_cqrs_pg_conn_t *
-ngx_cqrs_pg_dispatch_filling(ngx_cqrs_pg_op_t *op, ngx_uint_t us)
-{
-    ngx_queue_t         *q, *list;
-    ngx_cqrs_pg_conn_t  *conn, *best;
-
-    list = &op->pg->lists[NGX_CQRS_PG_FILLING];
+    list = &pg->lists[NGX_CQRS_PG_FILLING];
     best = NULL;
 
     for (q = ngx_queue_head(list);
@@ -369,56 +356,17 @@ ngx_cqrs_pg_dispatch_filling(ngx_cqrs_pg_op_t *op, ngx_uint_t us)
     {
         conn = ngx_queue_data(q, ngx_cqrs_pg_conn_t, queue);
 
-        if (conn->nruns < op->pg->conf.pipeline
+        if (conn->nruns < pg->conf.pipeline
+            && (best == NULL || conn->nruns < best->nruns)
             && conn->filled + us <= NGX_CQRS_PG_GROUP
             && conn->losses >= op->losses
-            && (best == NULL || conn->nruns < best->nruns))
+            && !ngx_cqrs_pg_dispatch_held(conn))
         {
             best = conn;
         }
     }
 
     return best;
-}
-
-
-/* us that it may add to what others take; 0: it is to run alone. */
-
-static ngx_uint_t
-ngx_cqrs_pg_dispatch_quick(ngx_cqrs_pg_op_t *op)
-{
-    return op->alone ? 0 : ngx_cqrs_pg_pace_quick(&op->pg->pace, op->hash);
-}
-
-
-/* Could a connection be given one more? */
-
-static ngx_uint_t
-ngx_cqrs_pg_dispatch_room(ngx_cqrs_pg_t *pg)
-{
-    ngx_queue_t         *q, *list;
-    ngx_cqrs_pg_conn_t  *conn;
-
-    if (!ngx_queue_empty(&pg->lists[NGX_CQRS_PG_IDLE])) {
-        return 1;
-    }
-
-    list = &pg->lists[NGX_CQRS_PG_FILLING];
-
-    for (q = ngx_queue_head(list);
-         q != ngx_queue_sentinel(list);
-         q = ngx_queue_next(q))
-    {
-        conn = ngx_queue_data(q, ngx_cqrs_pg_conn_t, queue);
-
-        if (conn->nruns < pg->conf.pipeline
-            && conn->filled < NGX_CQRS_PG_GROUP)
-        {
-            return 1;
-        }
-    }
-
-    return 0;
 }
 
 

@@ -299,7 +299,7 @@ ngx_cqrs_pg_listener_send(ngx_cqrs_pg_listener_t *listener)
         return;
     }
 
-    ngx_cqrs_pg_conn_add(&listener->conn, run);
+    ngx_cqrs_pg_conn_add(&listener->conn, run, 0);
     ngx_cqrs_pg_conn_send(&listener->conn);
 }
 

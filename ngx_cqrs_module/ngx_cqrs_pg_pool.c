@@ -175,7 +175,7 @@ ngx_cqrs_pg_pool_close(ngx_cqrs_pg_conn_t *conn, const char *why)
 
 /*
  * What ran on a connection that is gone; the oldest comes to wait foremost.
- * If it was lost, one that ran alone may be the cause.  Others wait for no
+ * If it was lost, the one that answered may be the cause.  Others wait for no
  * longer than they would have.
  */
 
@@ -213,9 +213,9 @@ ngx_cqrs_pg_pool_take_runs(ngx_cqrs_pg_conn_t *conn, ngx_uint_t lost)
                 op->losses = pg->losses;
             }
 
-            /* of several it is not known which one was at work */
+            /* of a group it is not known which one was at work */
 
-            if (lost && run == first && conn->together == 1) {
+            if (lost && run == first && !run->block) {
                 ngx_cqrs_pg_op_lost(op);
 
             } else {

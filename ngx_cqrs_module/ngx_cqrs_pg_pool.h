@@ -73,7 +73,8 @@ void ngx_cqrs_pg_dispatch_ended(ngx_cqrs_pg_run_t *run);
 /* The steps of a query; before each but the second it is in no queue. */
 void ngx_cqrs_pg_op_wait(ngx_cqrs_pg_op_t *op);
 void ngx_cqrs_pg_op_unwait(ngx_cqrs_pg_op_t *op);
-void ngx_cqrs_pg_op_run(ngx_cqrs_pg_op_t *op, ngx_cqrs_pg_conn_t *conn);
+void ngx_cqrs_pg_op_run(ngx_cqrs_pg_op_t *op, ngx_cqrs_pg_conn_t *conn,
+    ngx_uint_t grouped);
 void ngx_cqrs_pg_op_restart(ngx_cqrs_pg_op_t *op);
 void ngx_cqrs_pg_op_rerun(ngx_cqrs_pg_op_t *op);
 void ngx_cqrs_pg_op_lost(ngx_cqrs_pg_op_t *op);

@@ -6,15 +6,15 @@
 /*
  * A query is sent as some messages:
  *
- *     begin                                   (it is not alone)
+ *     begin                                   (it is one of a group)
  *     deallocate the statements that must go  (the cache was full)
  *
  *     prepare                                 (its first time here)
  *     execute                                 both for each statement
  *
- *     commit                                  (it is not alone)
+ *     commit                                  (it is one of a group)
  *
- * A Sync ends a transaction, so one that has a Sync for itself has no block.
+ * A Sync ends a transaction, so what has one for itself needs no block.
  * Begin and commit are prepared too: conn->blocks is the number in the name of
  * the one, and the next number is in that of the other.
  *
@@ -37,8 +37,7 @@
 #define NGX_CQRS_PG_NAME         (sizeof("q") + NGX_INT_T_LEN)
 
 
-static ngx_int_t ngx_cqrs_pg_run_prepare_blocks(ngx_cqrs_pg_conn_t *conn);
-static ngx_int_t ngx_cqrs_pg_run_send_one(ngx_cqrs_pg_run_t *run);
+static ngx_int_t ngx_cqrs_pg_run_prepare_blocks(ngx_cqrs_pg_run_t *run);
 static ngx_int_t ngx_cqrs_pg_run_bound(ngx_cqrs_pg_run_t *run,
     const char *sql, ngx_uint_t number);
 static void ngx_cqrs_pg_run_named(char *name, ngx_uint_t number);
@@ -102,62 +101,7 @@ ngx_cqrs_pg_run_leave(ngx_cqrs_pg_run_t *run, const char *why)
 
 
 ngx_int_t
-ngx_cqrs_pg_run_send(ngx_cqrs_pg_conn_t *conn)
-{
-    ngx_queue_t        *q;
-    ngx_cqrs_pg_run_t  *run;
-
-    if (conn->together > 1 && !conn->blocks
-        && ngx_cqrs_pg_run_prepare_blocks(conn) != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    for (q = ngx_queue_head(&conn->runs);
-         q != ngx_queue_sentinel(&conn->runs);
-         q = ngx_queue_next(q))
-    {
-        run = ngx_queue_data(q, ngx_cqrs_pg_run_t, queue);
-        run->block = (conn->together > 1);
-
-        if (ngx_cqrs_pg_run_send_one(run) != NGX_OK) {
-            return NGX_ERROR;
-        }
-    }
-
-    return NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_cqrs_pg_run_prepare_blocks(ngx_cqrs_pg_conn_t *conn)
-{
-    char  begin[NGX_CQRS_PG_NAME], commit[NGX_CQRS_PG_NAME];
-
-    if (!conn->conf->prepare) {
-        return NGX_OK;
-    }
-
-    conn->blocks = conn->statements.last + 1;
-    conn->statements.last += 2;
-
-    ngx_cqrs_pg_run_named(begin, conn->blocks);
-    ngx_cqrs_pg_run_named(commit, conn->blocks + 1);
-
-    if (!PQsendPrepare(conn->db, begin, "begin", 0, NULL)
-        || !PQsendPrepare(conn->db, commit, "commit", 0, NULL))
-    {
-        return NGX_ERROR;
-    }
-
-    ngx_cqrs_pg_conn_first(conn)->before = 2;
-
-    return NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_cqrs_pg_run_send_one(ngx_cqrs_pg_run_t *run)
+ngx_cqrs_pg_run_send(ngx_cqrs_pg_run_t *run)
 {
     ngx_uint_t           i;
     ngx_cqrs_pg_conn_t  *conn;
@@ -165,6 +109,13 @@ ngx_cqrs_pg_run_send_one(ngx_cqrs_pg_run_t *run)
     conn = run->conn;
 
     if (run->block) {
+
+        if (conn->conf->prepare && !conn->blocks
+            && ngx_cqrs_pg_run_prepare_blocks(run) != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+
         if (ngx_cqrs_pg_run_bound(run, "begin", conn->blocks) != NGX_OK) {
             return NGX_ERROR;
         }
@@ -199,6 +150,32 @@ ngx_cqrs_pg_run_send_one(ngx_cqrs_pg_run_t *run)
     return run->block
            ? ngx_cqrs_pg_run_bound(run, "commit", conn->blocks + 1)
            : NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_cqrs_pg_run_prepare_blocks(ngx_cqrs_pg_run_t *run)
+{
+    char                 begin[NGX_CQRS_PG_NAME], commit[NGX_CQRS_PG_NAME];
+    ngx_cqrs_pg_conn_t  *conn;
+
+    conn = run->conn;
+
+    conn->blocks = conn->statements.last + 1;
+    conn->statements.last += 2;
+
+    ngx_cqrs_pg_run_named(begin, conn->blocks);
+    ngx_cqrs_pg_run_named(commit, conn->blocks + 1);
+
+    if (!PQsendPrepare(conn->db, begin, "begin", 0, NULL)
+        || !PQsendPrepare(conn->db, commit, "commit", 0, NULL))
+    {
+        return NGX_ERROR;
+    }
+
+    run->before += 2;
+
+    return NGX_OK;
 }
 
 

@@ -38,7 +38,7 @@ struct ngx_cqrs_pg_run_s {
     ngx_uint_t           slow;         /* it is counted as such */
     ngx_uint_t           paused;       /* it was, so it says nothing of time */
 
-    ngx_uint_t           block;        /* a transaction among others */
+    ngx_uint_t           block;        /* it is one of a group */
     ngx_uint_t           before;       /* answers before its own */
     ngx_uint_t           answers;      /* of statements, without an error */
     ngx_uint_t           failed;
@@ -65,8 +65,8 @@ void ngx_cqrs_pg_run_destroy(ngx_cqrs_pg_run_t *run);
 /* Its op goes away; why is a sentence's end for logs. */
 void ngx_cqrs_pg_run_leave(ngx_cqrs_pg_run_t *run, const char *why);
 
-/* Gives all that the connection has to libpq; a Sync is to follow. */
-ngx_int_t ngx_cqrs_pg_run_send(ngx_cqrs_pg_conn_t *conn);
+/* Gives all of it to libpq; a Sync is to follow, after the whole group. */
+ngx_int_t ngx_cqrs_pg_run_send(ngx_cqrs_pg_run_t *run);
 
 /* Before libpq reads: shall it give the rows that come one by one? */
 ngx_uint_t ngx_cqrs_pg_run_by_rows(ngx_cqrs_pg_run_t *run);
