@@ -12,11 +12,11 @@
  * there.  So a server that says goodbye in the middle of a query is never
  * mistaken for a query that failed.
  *
- * Queries of a group have one Sync: with libpq before 17 each is a write of its
- * own, and to the server each is an answer of its own.  Those behind the group
- * have one each.  An error ends what follows it up to the Sync; in a group its
- * transaction stays open, too, so that whatever was sent behind it is skipped,
- * and then it is rolled back.
+ * Queries of a group have one Sync: with libpq before 17 each is a write of
+ * its own, and to the server each is an answer of its own.  Those behind the
+ * group have one each.  An error ends what follows it up to the Sync; in a
+ * group its transaction stays open, too, so that whatever was sent behind it
+ * is skipped, and then it is rolled back.
  *
  * Nothing here calls a query's handler; done() only posts it.  But a row's
  * handler is called, and may do what ngx_cqrs_pg.h allows: none of it closes

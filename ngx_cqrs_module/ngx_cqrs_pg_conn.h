@@ -133,10 +133,10 @@ struct ngx_cqrs_pg_conn_s {
 
     ngx_queue_t                         runs;    /* the group comes first */
     ngx_uint_t                          nruns;
-    ngx_uint_t                          group;   /* so many are, or were, one */
+    ngx_uint_t                          group;   /* how many it has, or had */
     ngx_uint_t                          grouped; /* its Sync is due */
     ngx_uint_t                          syncs;   /* that are due */
-    ngx_uint_t                          broken;  /* its block is open, failed */
+    ngx_uint_t                          broken;  /* its block failed */
     ngx_uint_t                          filled;  /* us that they may take */
     ngx_uint_t                          blocks;  /* see ngx_cqrs_pg_run.c */
     ngx_msec_t                          since;   /* the first one is first */

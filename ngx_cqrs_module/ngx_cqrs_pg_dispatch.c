@@ -14,10 +14,10 @@
  *
  * What they promise one another is not to take long.  So a text that is known
  * to be slow has a connection to itself, and while quick ones come too, one
- * connection is never given to such.  What is behind one that turns out to take
- * long is run again, by itself, as soon as a connection is free; so are all of
- * a group, since it is not known which one it was.  What they are answered in
- * their first place is dropped.
+ * connection is never given to such.  What is behind one that turns out to
+ * take long is run again, by itself, as soon as a connection is free; so are
+ * all of a group, since it is not known which one it was.  What they are
+ * answered in their first place is dropped.
  *
  * Queries are placed in the order in which they came.  All of it is done in
  * one place, from the event loop, so that a connection that breaks while it is
@@ -313,7 +313,7 @@ ngx_cqrs_pg_dispatch_refuse(ngx_cqrs_pg_t *pg)
 
 /*
  * A free one; or, unless it is slow, the one with the fewest of those that are
- * given some just now.  If it is to be one of a group, the group takes us more.
+ * given some just now.  As one of a group it adds us to what that may take.
  * NULL: there is none that this query may run on.
  */
 

@@ -223,8 +223,8 @@ ngx_http_cqrs_query_json(ngx_http_cqrs_query_ctx_t *ctx, PGresult *result,
 
 
 /*
- * The types that came count, not those that the catalogue knew.  Without memory
- * the rows fit, and adding one fails.
+ * The types that came count, not those that the catalogue knew.  Without
+ * memory the rows fit, and adding one fails.
  */
 
 static ngx_int_t
