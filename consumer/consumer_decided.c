@@ -437,7 +437,7 @@ consumer_decided_send(consumer_decided_t *d, consumer_pg_t *pg,
         }
     }
 
-    return consumer_pg_send(pg,
+    return consumer_pg_send_prepared(pg,
                "select " CONSUMER_COMMAND_COLUMNS " from cqrs.append_decided"
                "($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14,"
                " $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26)",
