@@ -388,12 +388,16 @@ consumer_relay_read(consumer_relay_t *relay, unsigned i)
 
     p->more = ((unsigned) rows == room);
 
+    consumer_publisher_begin(&relay->pub);
+
     for (row = 0; row < rows; row++) {
         if (consumer_relay_publish(relay, i, res, row) != 0) {
             PQclear(res);
             return -1;
         }
     }
+
+    consumer_publisher_end(&relay->pub);
 
     PQclear(res);
 
