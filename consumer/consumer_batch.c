@@ -411,7 +411,7 @@ consumer_batch_send_sql(consumer_batch_t *b, const char *commands)
     return consumer_pg_send_prepared(b->pg,
                "select " CONSUMER_COMMAND_COLUMNS
                " from cqrs.execute($1, $2, $3)",
-               3, params);
+               3, params, NULL, NULL);
 }
 
 

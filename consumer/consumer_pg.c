@@ -153,7 +153,7 @@ consumer_pg_send(consumer_pg_t *pg, const char *sql, int nparams,
 
 consumer_pg_status_e
 consumer_pg_send_prepared(consumer_pg_t *pg, const char *sql, int nparams,
-    const char *const *params)
+    const char *const *params, const int *lengths, const int *formats)
 {
     char                  name[CONSUMER_PG_NAME];
     consumer_pg_status_e  rc;
@@ -168,7 +168,9 @@ consumer_pg_send_prepared(consumer_pg_t *pg, const char *sql, int nparams,
         return rc;
     }
 
-    if (!PQsendQueryPrepared(pg->conn, name, nparams, params, NULL, NULL, 0)) {
+    if (!PQsendQueryPrepared(pg->conn, name, nparams, params, lengths,
+                             formats, 0))
+    {
         return consumer_pg_lost(pg);
     }
 

@@ -83,10 +83,12 @@ consumer_pg_status_e consumer_pg_receive(consumer_pg_t *pg, PGresult **res);
 
 /*
  * For one that is run all the time: it is prepared, once in a connection.  Its
- * text has to stay where it is.
+ * text has to stay where it is.  Without formats all is text; a parameter of
+ * format 1 is binary, and its length counts.
  */
 consumer_pg_status_e consumer_pg_send_prepared(consumer_pg_t *pg,
-    const char *sql, int nparams, const char *const *params);
+    const char *sql, int nparams, const char *const *params,
+    const int *lengths, const int *formats);
 
 /* A value that is a whole number, 0 where it is null. */
 int64_t consumer_pg_number(const PGresult *res, int row, int column);

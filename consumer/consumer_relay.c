@@ -375,7 +375,7 @@ consumer_relay_read(consumer_relay_t *relay, unsigned i)
     if (consumer_pg_send_prepared(&relay->pg,
             "select position, id, stream, version, type, routing_key,"
             " traceparent, body, reacts from cqrs.read_events($1, $2, $3)",
-            3, params)
+            3, params, NULL, NULL)
         != CONSUMER_PG_OK
         || consumer_pg_receive(&relay->pg, &res) != CONSUMER_PG_OK)
     {
