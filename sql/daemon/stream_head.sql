@@ -69,7 +69,7 @@ comment on function cqrs.change_heads(tid[], text[], bigint[], jsonb[]) is
     'Writes those heads of streams that stand at these places, and returns their number.';
 
 
-create or replace function cqrs.move_heads(partition integer, streams text[], heads bigint[], folds jsonb[])
+create or replace function cqrs.move_heads(partition integer, places tid[], streams text[], heads bigint[], folds jsonb[])
     returns void language plpgsql
     set search_path = pg_catalog, pg_temp
     set plan_cache_mode = force_generic_plan
@@ -78,7 +78,7 @@ create or replace function cqrs.move_heads(partition integer, streams text[], he
     set enable_mergejoin = off
 as $$
 begin
-    if cqrs.change_heads(cqrs.head_places(streams), streams, heads, folds) = cardinality(streams) then
+    if cqrs.change_heads(places, streams, heads, folds) = cardinality(streams) then
         return;
     end if;
 
@@ -93,5 +93,6 @@ begin
        set version = excluded.version, folded = excluded.folded, state = excluded.state;
 end $$;
 
-comment on function cqrs.move_heads(integer, text[], bigint[], jsonb[]) is
-    'Writes the heads of streams of one partition: version and state.';
+comment on function cqrs.move_heads(integer, tid[], text[], bigint[], jsonb[]) is
+    'Writes the heads of streams of one partition: version and state. places: where they stand, as far as there are '
+    'any; others may be among them.';
