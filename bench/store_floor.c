@@ -9,15 +9,17 @@
  *
  *   store_floor -d CONNINFO -s STREAM-FORMAT -r STREAMS -P PARTITIONS
  *               [-p PARTITION] -y TYPE -i USER -b BODY
- *               -n COMMANDS -k BATCH -w BATCHES
+ *               -n COMMANDS -k BATCH -w BATCHES [-c]
  *
  * -w: so many batches are under way; with 2, Postgres never waits for us.
+ * -c: the commands are deposits, which we decide; as with a handler in C.
  */
 
 #include <string.h>
 #include <unistd.h>
 
 #include "bench.h"
+#include "bench_decided.h"
 #include "bench_store.h"
 
 
@@ -33,8 +35,10 @@ typedef struct {
     long              commands;
     long              batch;
     long              window;
+    int               decides;
     bench_command_t   command;
 
+    bench_decided_t   decided;
     long              number;              /* of the stream used last */
     uint64_t          since[STORE_FLOOR_WINDOW];
     bench_samples_t   samples;
@@ -57,6 +61,11 @@ main(int argc, char **argv)
     store_floor_options(&floor, argc, argv);
 
     bench_store_connect(&store, floor.conninfo, floor.partition, floor.batch);
+
+    if (floor.decides) {
+        bench_decided_init(&floor.decided, &store, floor.format, floor.streams,
+                           floor.command.body);
+    }
 
     bench_ready();
 
@@ -103,7 +112,11 @@ store_floor_send(store_floor_t *floor, bench_store_t *store)
 {
     long  i;
 
-    bench_store_begin(store);
+    if (floor->decides) {
+        bench_decided_begin(&floor->decided);
+    } else {
+        bench_store_begin(store);
+    }
 
     for (i = 0; i < floor->batch; i++) {
 
@@ -115,10 +128,18 @@ store_floor_send(store_floor_t *floor, bench_store_t *store)
 
         } while (floor->command.partition != (uint32_t) floor->partition);
 
-        bench_store_add(store, &floor->command);
+        if (floor->decides) {
+            bench_decided_add(&floor->decided, &floor->command, floor->number);
+        } else {
+            bench_store_add(store, &floor->command);
+        }
     }
 
-    bench_store_send(store);
+    if (floor->decides) {
+        bench_decided_send(&floor->decided);
+    } else {
+        bench_store_send(store);
+    }
 }
 
 
@@ -135,7 +156,7 @@ store_floor_options(store_floor_t *floor, int argc, char **argv)
     floor->command.type = "deposit";
     floor->command.user = "bench";
 
-    while ((letter = getopt(argc, argv, "d:s:r:P:p:y:i:b:n:k:w:")) != -1) {
+    while ((letter = getopt(argc, argv, "d:s:r:P:p:y:i:b:n:k:w:c")) != -1) {
 
         switch (letter) {
 
@@ -149,6 +170,7 @@ store_floor_options(store_floor_t *floor, int argc, char **argv)
         case 'b': floor->command.body = optarg; break;
         case 'n': floor->commands = bench_option(letter, optarg, 1); break;
         case 'k': floor->batch = bench_option(letter, optarg, 1); break;
+        case 'c': floor->decides = 1; break;
         case 'w': floor->window = bench_option(letter, optarg, 1); break;
 
         default:
@@ -158,6 +180,10 @@ store_floor_options(store_floor_t *floor, int argc, char **argv)
 
     if (!floor->conninfo || !floor->format || !floor->command.body) {
         bench_die("-d, -s and -b are needed");
+    }
+
+    if (floor->decides && floor->batch > floor->streams / floor->partitions) {
+        bench_die("-c takes each stream once in a batch");
     }
 
     if (floor->commands % floor->batch || floor->window > STORE_FLOOR_WINDOW) {

@@ -408,10 +408,10 @@ consumer_batch_send_sql(consumer_batch_t *b, const char *commands)
     params[1] = b->epoch;
     params[2] = commands;
 
-    return consumer_pg_send(b->pg,
+    return consumer_pg_send_prepared(b->pg,
                "select " CONSUMER_COMMAND_COLUMNS
                " from cqrs.execute($1, $2, $3)",
-               3, params);
+               3, params, NULL, NULL);
 }
 
 

@@ -34,8 +34,30 @@ static void consumer_decided_member(cqrs_json_t *json, const char *name,
 static void consumer_decided_tell(consumer_decided_t *d, size_t ordinal,
     const consumer_command_t *command, const cqrs_uuid_t *id, int64_t version,
     const json_t *decision);
-static void consumer_decided_derive(char text[CQRS_UUID_TEXT_LEN],
+static void consumer_decided_derive(cqrs_uuid_t *derived,
     const cqrs_uuid_t *id, const char *kind, size_t n);
+
+
+static const consumer_array_type_e  consumer_decided_types[] = {
+
+    /* commands */
+    CONSUMER_ARRAY_UUID, CONSUMER_ARRAY_TEXT, CONSUMER_ARRAY_TEXT,
+    CONSUMER_ARRAY_TEXT, CONSUMER_ARRAY_INT8, CONSUMER_ARRAY_TEXT,
+    CONSUMER_ARRAY_TEXT, CONSUMER_ARRAY_JSONB,
+
+    /* streams */
+    CONSUMER_ARRAY_TEXT, CONSUMER_ARRAY_INT8, CONSUMER_ARRAY_INT8,
+    CONSUMER_ARRAY_JSONB,
+
+    /* events */
+    CONSUMER_ARRAY_INT4, CONSUMER_ARRAY_UUID, CONSUMER_ARRAY_TEXT,
+    CONSUMER_ARRAY_INT8, CONSUMER_ARRAY_TEXT, CONSUMER_ARRAY_INT4,
+    CONSUMER_ARRAY_JSONB, CONSUMER_ARRAY_JSONB,
+
+    /* what is told */
+    CONSUMER_ARRAY_INT4, CONSUMER_ARRAY_TEXT, CONSUMER_ARRAY_TEXT,
+    CONSUMER_ARRAY_TEXT
+};
 
 
 void
@@ -44,7 +66,7 @@ consumer_decided_init(consumer_decided_t *d)
     size_t  i;
 
     for (i = 0; i < CONSUMER_DECIDED_ARRAYS; i++) {
-        cqrs_json_init(&d->arrays[i]);
+        consumer_array_init(&d->arrays[i], consumer_decided_types[i]);
     }
 
     cqrs_json_init(&d->value);
@@ -58,7 +80,7 @@ consumer_decided_cleanup(consumer_decided_t *d)
     size_t  i;
 
     for (i = 0; i < CONSUMER_DECIDED_ARRAYS; i++) {
-        cqrs_json_cleanup(&d->arrays[i]);
+        consumer_array_cleanup(&d->arrays[i]);
     }
 
     cqrs_json_cleanup(&d->value);
@@ -148,7 +170,7 @@ consumer_decided_put(consumer_decided_t *d, consumer_decided_array_e array,
     cqrs_json_t *json)
 {
     if (cqrs_json_end(json) == NULL) {
-        d->arrays[array].failed = 1;
+        d->arrays[array].bytes.failed = 1;
         return;
     }
 
@@ -204,8 +226,7 @@ consumer_decided_add(consumer_decided_t *d, size_t ordinal,
     events = json_object_get(decision, "events");
     status = events ? "completed" : "rejected";
 
-    consumer_array_text(&d->arrays[CONSUMER_DECIDED_ID], command->id,
-                        CQRS_UUID_TEXT_LEN);
+    consumer_array_uuid(&d->arrays[CONSUMER_DECIDED_ID], &id);
     consumer_decided_string(d, CONSUMER_DECIDED_STREAM, command->json,
                             "stream");
     consumer_decided_string(d, CONSUMER_DECIDED_TYPE, command->json, "type");
@@ -244,7 +265,7 @@ consumer_decided_event(consumer_decided_t *d, size_t ordinal,
     const json_t *command, const cqrs_uuid_t *id, size_t n, int64_t version,
     const json_t *event)
 {
-    char           text[CQRS_UUID_TEXT_LEN];
+    cqrs_uuid_t    derived;
     const json_t  *revision;
 
     /* there is something to seal */
@@ -257,12 +278,11 @@ consumer_decided_event(consumer_decided_t *d, size_t ordinal,
 
     revision = json_object_get(event, "revision");
 
-    consumer_decided_derive(text, id, "event", n);
+    consumer_decided_derive(&derived, id, "event", n);
 
     consumer_array_number(&d->arrays[CONSUMER_DECIDED_EVENT_ORDINAL],
                           (long long) ordinal);
-    consumer_array_text(&d->arrays[CONSUMER_DECIDED_EVENT_ID], text,
-                        sizeof(text));
+    consumer_array_uuid(&d->arrays[CONSUMER_DECIDED_EVENT_ID], &derived);
     consumer_decided_string(d, CONSUMER_DECIDED_EVENT_STREAM, command,
                             "stream");
     consumer_array_number(&d->arrays[CONSUMER_DECIDED_EVENT_VERSION], version);
@@ -337,6 +357,7 @@ consumer_decided_tell(consumer_decided_t *d, size_t ordinal,
     char           text[CQRS_UUID_TEXT_LEN];
     size_t         len;
     const char    *user;
+    cqrs_uuid_t    derived;
     cqrs_json_t   *json;
     const json_t  *stream;
 
@@ -357,7 +378,8 @@ consumer_decided_tell(consumer_decided_t *d, size_t ordinal,
     cqrs_json_raw(json, user, len);
     consumer_decided_put(d, CONSUMER_DECIDED_TOLD_CHANNEL, json);
 
-    consumer_decided_derive(text, id, "notification", 1);
+    consumer_decided_derive(&derived, id, "notification", 1);
+    cqrs_uuid_format(text, &derived);
 
     cqrs_json_clear(json);
     cqrs_json_text(json, "{\"specversion\":\"1.0\",\"id\":");
@@ -392,17 +414,15 @@ consumer_decided_tell(consumer_decided_t *d, size_t ordinal,
 /* The id of what follows from a command, as cqrs.derive_id() has it. */
 
 static void
-consumer_decided_derive(char text[CQRS_UUID_TEXT_LEN], const cqrs_uuid_t *id,
+consumer_decided_derive(cqrs_uuid_t *derived, const cqrs_uuid_t *id,
     const char *kind, size_t n)
 {
-    int          len;
-    char         name[40];
-    cqrs_uuid_t  derived;
+    int   len;
+    char  name[40];
 
     len = snprintf(name, sizeof(name), "%s:%zu", kind, n);
 
-    cqrs_uuid_derive(&derived, id, name, (size_t) len);
-    cqrs_uuid_format(text, &derived);
+    cqrs_uuid_derive(derived, id, name, (size_t) len);
 }
 
 
@@ -421,14 +441,23 @@ consumer_pg_status_e
 consumer_decided_send(consumer_decided_t *d, consumer_pg_t *pg,
     const char *partition, const char *epoch)
 {
+    int          lengths[CONSUMER_DECIDED_PARAMS];
+    int          formats[CONSUMER_DECIDED_PARAMS];
     size_t       i;
     const char  *params[CONSUMER_DECIDED_PARAMS];
 
     params[0] = partition;
     params[1] = epoch;
 
+    lengths[0] = 0;
+    lengths[1] = 0;
+    formats[0] = 0;
+    formats[1] = 0;
+
     for (i = 0; i < CONSUMER_DECIDED_ARRAYS; i++) {
         params[2 + i] = consumer_array_end(&d->arrays[i]);
+        lengths[2 + i] = (int) d->arrays[i].bytes.len;
+        formats[2 + i] = 1;
 
         if (params[2 + i] == NULL) {
             snprintf(pg->sqlstate, sizeof(pg->sqlstate), "53200");
@@ -437,9 +466,9 @@ consumer_decided_send(consumer_decided_t *d, consumer_pg_t *pg,
         }
     }
 
-    return consumer_pg_send(pg,
+    return consumer_pg_send_prepared(pg,
                "select " CONSUMER_COMMAND_COLUMNS " from cqrs.append_decided"
                "($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14,"
                " $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26)",
-               CONSUMER_DECIDED_PARAMS, params);
+               CONSUMER_DECIDED_PARAMS, params, lengths, formats);
 }

@@ -33,7 +33,7 @@ static consumer_pg_status_e consumer_notifier_foreign(consumer_notifier_t *n,
     int64_t remembered);
 static consumer_pg_status_e consumer_notifier_read(consumer_notifier_t *n,
     int64_t after, PGresult **res);
-static void consumer_notifier_publish(consumer_notifier_t *n,
+static int consumer_notifier_publish(consumer_notifier_t *n,
     const consumer_notification_t *notifications, size_t count);
 static void consumer_notifier_even(consumer_notifier_t *n);
 static void consumer_notifier_back(consumer_notifier_t *n);
@@ -136,13 +136,13 @@ consumer_notifier_send(consumer_notifier_t *n, const PGresult *res)
         list[count].body = PQgetvalue(res, row, 5);
 
         if (++count == CONSUMER_REDIS_CHUNK) {
-            consumer_notifier_publish(n, list, count);
+            (void) consumer_notifier_publish(n, list, count);
             count = 0;
         }
     }
 
     if (count && !n->behind) {
-        consumer_notifier_publish(n, list, count);
+        (void) consumer_notifier_publish(n, list, count);
     }
 }
 
@@ -192,10 +192,11 @@ consumer_notifier_run(consumer_notifier_t *n)
         list[row].body = PQgetvalue(res, row, 2);
     }
 
-    if (rows) {
-        consumer_notifier_publish(n, list, rows);
+    /* less than was asked for is all: nobody else writes here */
 
-    } else {
+    if ((rows == 0 || consumer_notifier_publish(n, list, rows) == 0)
+        && rows < CONSUMER_REDIS_CHUNK)
+    {
         consumer_notifier_even(n);
     }
 
@@ -343,7 +344,9 @@ consumer_notifier_read(consumer_notifier_t *n, int64_t after, PGresult **res)
 }
 
 
-static void
+/* 0: Redis has all of them; -1: it does not, and so we are behind. */
+
+static int
 consumer_notifier_publish(consumer_notifier_t *n,
     const consumer_notification_t *list, size_t count)
 {
@@ -362,15 +365,21 @@ consumer_notifier_publish(consumer_notifier_t *n,
         }
 
         n->behind = 1;
-        return;
+        return -1;
     }
 
     consumer_notifier_back(n);
 
+    n->sent = sent;
+
     /* a standby that became the master may have less than we sent */
 
-    n->behind = n->behind || (sent < last);
-    n->sent = sent;
+    if (sent < last) {
+        n->behind = 1;
+        return -1;
+    }
+
+    return 0;
 }
 
 

@@ -13,8 +13,14 @@
 
 #define CONSUMER_PG_TICK  1000
 
+/* A prepared statement's name is its number. */
+#define CONSUMER_PG_NAME  4
+
 
 static void consumer_pg_notice(void *data, const PGresult *res);
+static consumer_pg_status_e consumer_pg_begin(consumer_pg_t *pg);
+static consumer_pg_status_e consumer_pg_prepare(consumer_pg_t *pg,
+    const char *sql, char name[CONSUMER_PG_NAME]);
 static consumer_pg_status_e consumer_pg_wait(consumer_pg_t *pg);
 static consumer_pg_status_e consumer_pg_finish(consumer_pg_t *pg,
     PGresult **res);
@@ -63,6 +69,7 @@ consumer_pg_connect(consumer_pg_t *pg)
     }
 
     PQfinish(pg->conn);
+    memset(pg->prepared, 0, sizeof(pg->prepared));
 
     pg->conn = PQconnectdbParams(names, values, 1);
 
@@ -129,10 +136,7 @@ consumer_pg_send(consumer_pg_t *pg, const char *sql, int nparams,
 {
     consumer_pg_status_e  rc;
 
-    pg->lost = 0;
-    pg->bystander = 0;
-
-    rc = consumer_pg_connect(pg);
+    rc = consumer_pg_begin(pg);
     if (rc != CONSUMER_PG_OK) {
         return rc;
     }
@@ -144,6 +148,85 @@ consumer_pg_send(consumer_pg_t *pg, const char *sql, int nparams,
     }
 
     return CONSUMER_PG_OK;
+}
+
+
+consumer_pg_status_e
+consumer_pg_send_prepared(consumer_pg_t *pg, const char *sql, int nparams,
+    const char *const *params, const int *lengths, const int *formats)
+{
+    char                  name[CONSUMER_PG_NAME];
+    consumer_pg_status_e  rc;
+
+    rc = consumer_pg_begin(pg);
+    if (rc != CONSUMER_PG_OK) {
+        return rc;
+    }
+
+    rc = consumer_pg_prepare(pg, sql, name);
+    if (rc != CONSUMER_PG_OK) {
+        return rc;
+    }
+
+    if (!PQsendQueryPrepared(pg->conn, name, nparams, params, lengths,
+                             formats, 0))
+    {
+        return consumer_pg_lost(pg);
+    }
+
+    return CONSUMER_PG_OK;
+}
+
+
+static consumer_pg_status_e
+consumer_pg_begin(consumer_pg_t *pg)
+{
+    pg->lost = 0;
+    pg->bystander = 0;
+
+    return consumer_pg_connect(pg);
+}
+
+
+static consumer_pg_status_e
+consumer_pg_prepare(consumer_pg_t *pg, const char *sql,
+    char name[CONSUMER_PG_NAME])
+{
+    unsigned               i;
+    PGresult              *res;
+    consumer_pg_status_e   rc;
+
+    for (i = 0; pg->prepared[i] && pg->prepared[i] != sql; i++) {
+        /* void */
+    }
+
+    snprintf(name, CONSUMER_PG_NAME, "%u", i);
+
+    if (pg->prepared[i]) {
+        return CONSUMER_PG_OK;
+    }
+
+    /* one that finds no place has no name, and is prepared each time */
+
+    if (i == CONSUMER_PG_PREPARED) {
+        name[0] = '\0';
+    }
+
+    if (!PQsendPrepare(pg->conn, name, sql, 0, NULL)) {
+        return consumer_pg_lost(pg);
+    }
+
+    rc = consumer_pg_receive(pg, &res);
+
+    if (rc == CONSUMER_PG_OK) {
+        PQclear(res);
+
+        if (i < CONSUMER_PG_PREPARED) {
+            pg->prepared[i] = sql;
+        }
+    }
+
+    return rc;
 }
 
 
@@ -233,9 +316,14 @@ consumer_pg_finish(consumer_pg_t *pg, PGresult **res)
 
     rc = consumer_pg_classify(pg->sqlstate);
 
-    /* a server that became a standby: the next connection finds the primary */
+    /*
+     * A server that became a standby: the next connection finds the primary.
+     * A function that has another result now: the next one prepares it anew.
+     */
 
-    if (strcmp(pg->sqlstate, "25006") == 0) {
+    if (strcmp(pg->sqlstate, "25006") == 0
+        || strcmp(pg->sqlstate, "0A000") == 0)
+    {
         consumer_pg_cleanup(pg);
     }
 

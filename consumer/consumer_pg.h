@@ -35,6 +35,10 @@ typedef void (*consumer_pg_tick_pt)(void *data);
 typedef int (*consumer_pg_watch_pt)(void *data);
 
 
+/* So many statements of one connection are prepared. */
+#define CONSUMER_PG_PREPARED  4
+
+
 typedef struct {
     PGconn               *conn;
     const char           *conninfo;
@@ -42,6 +46,9 @@ typedef struct {
     consumer_pg_tick_pt   tick;
     consumer_pg_watch_pt  watch;
     void                 *data;
+
+    /* what the connection has prepared, in this order; NULL is the end */
+    const char           *prepared[CONSUMER_PG_PREPARED + 1];
 
     uint64_t              lost_at;         /* 0: it could be reached */
 
@@ -73,6 +80,15 @@ consumer_pg_status_e consumer_pg_query(consumer_pg_t *pg, const char *sql,
 consumer_pg_status_e consumer_pg_send(consumer_pg_t *pg, const char *sql,
     int nparams, const char *const *params);
 consumer_pg_status_e consumer_pg_receive(consumer_pg_t *pg, PGresult **res);
+
+/*
+ * For one that is run all the time: it is prepared, once in a connection.  Its
+ * text has to stay where it is.  Without formats all is text; a parameter of
+ * format 1 is binary, and its length counts.
+ */
+consumer_pg_status_e consumer_pg_send_prepared(consumer_pg_t *pg,
+    const char *sql, int nparams, const char *const *params,
+    const int *lengths, const int *formats);
 
 /* A value that is a whole number, 0 where it is null. */
 int64_t consumer_pg_number(const PGresult *res, int row, int column);

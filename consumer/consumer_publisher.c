@@ -7,11 +7,14 @@
 #include "consumer_process.h"
 
 #include <amqp_framing.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/time.h>
 
 
+static void consumer_publisher_cork(consumer_publisher_t *pub, int on);
 static int consumer_publisher_lost(consumer_publisher_t *pub);
 static int consumer_publisher_frame(consumer_publisher_t *pub,
     const amqp_frame_t *frame);
@@ -119,6 +122,32 @@ consumer_publisher_forward(consumer_publisher_t *pub, amqp_bytes_t exchange,
     pub->published++;
 
     return 0;
+}
+
+
+void
+consumer_publisher_begin(consumer_publisher_t *pub)
+{
+    consumer_publisher_cork(pub, 1);
+}
+
+
+void
+consumer_publisher_end(consumer_publisher_t *pub)
+{
+    consumer_publisher_cork(pub, 0);
+}
+
+
+/* Where it fails, packets are smaller. */
+
+static void
+consumer_publisher_cork(consumer_publisher_t *pub, int on)
+{
+    if (pub->amqp.conn) {
+        (void) setsockopt(consumer_amqp_socket(&pub->amqp), IPPROTO_TCP,
+                          TCP_CORK, &on, sizeof(on));
+    }
 }
 
 

@@ -57,6 +57,13 @@ int consumer_publisher_forward(consumer_publisher_t *pub,
     amqp_bytes_t exchange, amqp_bytes_t key, int mandatory,
     amqp_basic_properties_t *properties, amqp_bytes_t body);
 
+/*
+ * Between the two calls messages are kept together, in as few packets as they
+ * fill: each packet wakes the broker.
+ */
+void consumer_publisher_begin(consumer_publisher_t *pub);
+void consumer_publisher_end(consumer_publisher_t *pub);
+
 /* Reads what the broker has sent so far; does not wait. */
 int consumer_publisher_read(consumer_publisher_t *pub);
 

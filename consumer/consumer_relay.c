@@ -33,6 +33,7 @@
 
 #define CONSUMER_RELAY_SAVE       200
 #define CONSUMER_RELAY_CHUNK      256
+#define CONSUMER_RELAY_CHUNK_MIN  64
 #define CONSUMER_RELAY_CLEAN      3600000
 #define CONSUMER_RELAY_RETRY_MIN  100
 #define CONSUMER_RELAY_RETRY_MAX  5000
@@ -47,6 +48,7 @@ typedef struct {
     int64_t                confirmed;
     int64_t                saved;
     uint64_t               asked_at;
+    unsigned               more:1;         /* may be there to be read */
 } consumer_relay_partition_t;
 
 
@@ -76,7 +78,8 @@ static int consumer_relay_turn(consumer_relay_t *relay);
 static int consumer_relay_open(consumer_relay_t *relay);
 static int consumer_relay_claim(consumer_relay_t *relay);
 static int consumer_relay_claim_partition(consumer_relay_t *relay, unsigned i);
-static int consumer_relay_read(consumer_relay_t *relay, unsigned i, int *more);
+static unsigned consumer_relay_room(consumer_relay_t *relay);
+static int consumer_relay_read(consumer_relay_t *relay, unsigned i);
 static int consumer_relay_publish(consumer_relay_t *relay, unsigned i,
     const PGresult *res, int row);
 static int consumer_relay_settle(consumer_relay_t *relay);
@@ -147,9 +150,10 @@ failed:
 static int
 consumer_relay_turn(consumer_relay_t *relay)
 {
-    int       more;
-    unsigned  i;
-    uint64_t  calls;
+    int                          more;
+    unsigned                     i;
+    uint64_t                     calls;
+    consumer_relay_partition_t  *p;
 
     if (consumer_relay_open(relay) != 0 || consumer_relay_claim(relay) != 0) {
         return -1;
@@ -164,11 +168,20 @@ consumer_relay_turn(consumer_relay_t *relay)
     more = 0;
 
     for (i = 0; i < relay->worker->partitions; i++) {
-        if (relay->partitions[i].epoch[0]
-            && consumer_relay_read(relay, i, &more) != 0)
-        {
+        p = &relay->partitions[i];
+
+        if (p->epoch[0] == '\0') {
+            continue;
+        }
+
+        p->more = p->more || calls
+                  || consumer_now() >= p->asked_at + CONSUMER_RELAY_POLL;
+
+        if (p->more && consumer_relay_read(relay, i) != 0) {
             return -1;
         }
+
+        more = more || p->more;
     }
 
     if (consumer_relay_settle(relay) != 0) {
@@ -184,7 +197,7 @@ consumer_relay_turn(consumer_relay_t *relay)
         return -1;
     }
 
-    if (!more) {
+    if (!more || consumer_relay_room(relay) == 0) {
         consumer_relay_wait(relay);
     }
 
@@ -312,8 +325,25 @@ consumer_relay_claim_partition(consumer_relay_t *relay, unsigned i)
 }
 
 
+/* How many events can be read now; a few are not worth a question. */
+
+static unsigned
+consumer_relay_room(consumer_relay_t *relay)
+{
+    unsigned  room;
+
+    room = consumer_publisher_room(&relay->pub);
+
+    if (room < CONSUMER_RELAY_CHUNK_MIN) {
+        return 0;
+    }
+
+    return (room < CONSUMER_RELAY_CHUNK) ? room : CONSUMER_RELAY_CHUNK;
+}
+
+
 static int
-consumer_relay_read(consumer_relay_t *relay, unsigned i, int *more)
+consumer_relay_read(consumer_relay_t *relay, unsigned i)
 {
     int                          row, rows;
     char                         partition[16], after[24], max[16];
@@ -324,11 +354,7 @@ consumer_relay_read(consumer_relay_t *relay, unsigned i, int *more)
 
     p = &relay->partitions[i];
 
-    room = consumer_publisher_room(&relay->pub);
-
-    if (room > CONSUMER_RELAY_CHUNK) {
-        room = CONSUMER_RELAY_CHUNK;
-    }
+    room = consumer_relay_room(relay);
 
     /* without room we still ask: the session is not to time out */
 
@@ -346,16 +372,23 @@ consumer_relay_read(consumer_relay_t *relay, unsigned i, int *more)
     params[1] = after;
     params[2] = max;
 
-    if (consumer_relay_query(relay,
+    if (consumer_pg_send_prepared(&relay->pg,
             "select position, id, stream, version, type, routing_key,"
             " traceparent, body, reacts from cqrs.read_events($1, $2, $3)",
-            3, params, &res)
-        != 0)
+            3, params, NULL, NULL)
+        != CONSUMER_PG_OK
+        || consumer_pg_receive(&relay->pg, &res) != CONSUMER_PG_OK)
     {
-        return -1;
+        return consumer_relay_failed(relay, "postgres", relay->pg.error);
     }
 
     rows = PQntuples(res);
+
+    /* a full answer may not be all, least of all without room */
+
+    p->more = ((unsigned) rows == room);
+
+    consumer_publisher_begin(&relay->pub);
 
     for (row = 0; row < rows; row++) {
         if (consumer_relay_publish(relay, i, res, row) != 0) {
@@ -364,11 +397,9 @@ consumer_relay_read(consumer_relay_t *relay, unsigned i, int *more)
         }
     }
 
-    PQclear(res);
+    consumer_publisher_end(&relay->pub);
 
-    if (rows == CONSUMER_RELAY_CHUNK) {
-        *more = 1;
-    }
+    PQclear(res);
 
     return 0;
 }
@@ -576,8 +607,9 @@ consumer_relay_clean(consumer_relay_t *relay)
 static void
 consumer_relay_wait(consumer_relay_t *relay)
 {
-    unsigned       i, msec;
-    struct pollfd  fds[2];
+    unsigned                     i, msec;
+    struct pollfd                fds[2];
+    consumer_relay_partition_t  *p;
 
     if (consumer_amqp_buffered(&relay->pub.amqp)) {
         return;
@@ -586,7 +618,13 @@ consumer_relay_wait(consumer_relay_t *relay)
     msec = CONSUMER_RELAY_POLL;
 
     for (i = 0; i < relay->worker->partitions; i++) {
-        if (relay->partitions[i].confirmed != relay->partitions[i].saved) {
+        p = &relay->partitions[i];
+
+        if (p->epoch[0]) {
+            msec = consumer_until(p->asked_at + CONSUMER_RELAY_POLL, msec);
+        }
+
+        if (p->confirmed != p->saved) {
             msec = consumer_until(relay->save_at, msec);
         }
     }

@@ -21,6 +21,8 @@ as $$
 #variable_conflict use_column
 declare
     partitions constant bigint := (select count(*) from cqrs.partitions);
+    places     tid[];           -- where the heads stand
+    agreed     boolean;
     at         timestamptz;
     said_at    text;
     last       bigint;
@@ -29,13 +31,17 @@ declare
 begin
     perform cqrs.own_partition(append_decided.partition, append_decided.epoch);
 
-    if exists (select from unnest(ids) as c (id) join cqrs.inbox as i on i.id = c.id)
-       or exists (select from unnest(names, bases) as h (stream, base)
-                    left join lateral cqrs.stream_head(h.stream) as s on true
-                    left join cqrs.categories as c on c.category = cqrs.category_of(h.stream)
-                   where coalesce(s.version, 0) <> h.base or coalesce(s.folded, 0) <> h.base
-                      or c.category is null or c.decide is not null
-                      or cqrs.stream_number(h.stream) % partitions <> append_decided.partition)
+    select array_agg(s.place),
+           bool_and(coalesce(s.version, 0) = h.base and coalesce(s.folded, 0) = h.base
+                    and c.category is not null and c.decide is null
+                    and cqrs.stream_number(h.stream) % partitions = append_decided.partition)
+      into places, agreed
+      from unnest(names, bases) as h (stream, base)
+      left join lateral cqrs.stream_head(h.stream) as s on true
+      left join cqrs.categories as c on c.category = cqrs.category_of(h.stream);
+
+    if not agreed
+       or exists (select from unnest(ids) as c (id) join cqrs.inbox as i on i.id = c.id)
        or exists (select from unnest(names) as h (stream) join cqrs.parked as p on p.stream = h.stream)
     then
         return query select 0, 'stale', false, null::bigint, null, null;
@@ -69,7 +75,7 @@ begin
           from unnest(event_ids, event_streams, event_versions, event_types, revisions, data, metadata)
                with ordinality as e (id, stream, version, type, revision, data, metadata, n);
 
-        perform cqrs.move_heads(partition, array_agg(h.stream), array_agg(h.head), array_agg(h.fold))
+        perform cqrs.move_heads(partition, places, array_agg(h.stream), array_agg(h.head), array_agg(h.fold))
           from unnest(names, bases, heads, folds) as h (stream, base, head, fold)
          where h.head > h.base;
 

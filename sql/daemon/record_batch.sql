@@ -77,7 +77,8 @@ begin
                as e (partition, position, id, stream, version, type, revision, data, metadata,
                      recorded_at, subject, personal, sealed);
 
-        perform cqrs.move_heads(partition, array_agg(h.stream), array_agg(h.head), array_agg(h.fold))
+        perform cqrs.move_heads(partition, cqrs.head_places(array_agg(h.stream)),
+                                array_agg(h.stream), array_agg(h.head), array_agg(h.fold))
           from unnest(streams, heads, folds) as h (stream, head, fold)
          where h.stream = any (select (e).stream from unnest(events) as e);
 

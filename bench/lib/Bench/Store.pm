@@ -1,12 +1,15 @@
 package Bench::Store;
 
-# The event store alone, called by libpq in batches: two partitions beside one,
-# and ten million events beside ten thousand.
+# The event store alone, called by libpq in batches: what was decided in C beside
+# what it decides in SQL, two partitions beside one, and ten million events beside
+# ten thousand.
 #
 # EVENTS in the environment says how many the large store has.
 
 use v5.36;
 use List::Util qw(max sum);
+
+use Cqrs::Paths;
 
 use Bench::Bank;
 use Bench::Program;
@@ -23,6 +26,8 @@ sub new($class, $stand) {
     my $self = bless {
         stand    => $stand,
         commands => $BATCH * $BATCHES_PER_SECOND * $stand->seconds,
+        one      => Bench::Bank->new($stand),
+        handled  => Bench::Bank->new($stand, handler => Cqrs::Paths::build() . '/handlers/bank.so'),
         two      => Bench::Bank->new($stand, partitions => 2),
         small    => _filled($stand, $SMALL),
         large    => _filled($stand, $LARGE),
@@ -34,6 +39,14 @@ sub new($class, $stand) {
 
 sub groups($self) {
     return {
+        name     => 'store, decided in C',
+        of       => 'deposit',
+        variants => {
+            'decided in C'   => sub { _together($self->_start($self->{handled}, 0, '-c')) },
+            'decided in SQL' => sub { _together($self->_start($self->{one}, 0)) },
+        },
+        rows     => _rows('decided in C', 'decided in SQL'),
+    }, {
         name     => 'store, 2 partitions',
         of       => 'deposit',
         variants => {
@@ -64,9 +77,9 @@ sub _rows($ours, $floor) {
 sub _words($number) { return scalar reverse join ',', unpack '(A3)*', reverse $number }
 
 
-sub _start($self, $bank, $partition) {
+sub _start($self, $bank, $partition, @options) {
     my $program = Bench::Program->start('store_floor', $bank->store($partition),
-        -b => $Bench::Bank::BODY, -n => $self->{commands}, -k => $BATCH, -w => 2);
+        -b => $Bench::Bank::BODY, -n => $self->{commands}, -k => $BATCH, -w => 2, @options);
 
     return { program => $program, self => $self };
 }
