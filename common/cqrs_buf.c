@@ -75,13 +75,6 @@ cqrs_buf_add(cqrs_buf_t *buf, const char *data, size_t len)
 
 
 void
-cqrs_buf_text(cqrs_buf_t *buf, const char *text)
-{
-    cqrs_buf_add(buf, text, strlen(text));
-}
-
-
-void
 cqrs_buf_str(cqrs_buf_t *buf, const cqrs_str_t *str)
 {
     cqrs_buf_add(buf, str->data, str->len);

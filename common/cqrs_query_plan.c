@@ -36,6 +36,9 @@ static int cqrs_query_plan_main(cqrs_query_planning_t *p);
 static int cqrs_query_write_main(cqrs_query_planning_t *p);
 static int cqrs_query_can_be_rows(const cqrs_query_planning_t *p);
 static int cqrs_query_plan_rows(cqrs_query_planning_t *p);
+static int cqrs_query_is_single(const cqrs_query_node_t *root);
+static int cqrs_query_is_given(const cqrs_query_node_t *root,
+    const cqrs_column_t *column);
 static int cqrs_query_plan_estimate(cqrs_query_planning_t *p);
 static int cqrs_query_write_source(cqrs_query_planning_t *p);
 static int cqrs_query_write_root(cqrs_query_planning_t *p);
@@ -248,6 +251,65 @@ cqrs_query_plan_rows(cqrs_query_planning_t *p)
     p->plan->columns = w->columns;
     p->plan->ncolumns = w->ncolumns;
     p->plan->settings = w->calls;
+    p->plan->single = cqrs_query_is_single(&p->query->root);
+
+    return 0;
+}
+
+
+/* Of a table: in a view the key of one may be there many times. */
+
+static int
+cqrs_query_is_single(const cqrs_query_node_t *root)
+{
+    int                     key;
+    const cqrs_column_t    *column;
+    const cqrs_relation_t  *relation;
+
+    relation = root->embed->relation;
+
+    if (relation == NULL || (relation->kind != 'r' && relation->kind != 'p')) {
+        return 0;
+    }
+
+    key = 0;
+
+    for (column = relation->columns; column; column = column->next) {
+
+        if (!column->primary) {
+            continue;
+        }
+
+        if (!cqrs_query_is_given(root, column)) {
+            return 0;
+        }
+
+        key = 1;
+    }
+
+    return key;
+}
+
+
+static int
+cqrs_query_is_given(const cqrs_query_node_t *root, const cqrs_column_t *column)
+{
+    const cqrs_query_logic_t   *logic;
+    const cqrs_query_filter_t  *filter;
+
+    for (logic = root->logic; logic; logic = logic->next) {
+        filter = &logic->filter;
+
+        if (logic->kind == CQRS_QUERY_FILTER
+            && filter->op == CQRS_QUERY_EQ
+            && filter->quantifier == CQRS_QUERY_NO_QUANTIFIER
+            && !filter->negated
+            && filter->field.path == NULL
+            && cqrs_str_equal(&filter->field.name, &column->key.name))
+        {
+            return 1;
+        }
+    }
 
     return 0;
 }

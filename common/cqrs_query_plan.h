@@ -72,6 +72,8 @@ typedef struct {
     cqrs_query_sql_t     main;
     cqrs_row_column_t   *columns;        /* NULL: the body is made in SQL */
     unsigned             ncolumns;
+    int                  single;         /* columns: there is hardly more than
+                                            one row, since a key is given */
     int                  settings;       /* rows alone: response.* may have
                                             been set: ask for them */
     cqrs_query_sql_t     estimate;       /* "explain (format json)" of the rows

@@ -48,6 +48,7 @@ ngx_http_cqrs_query_many(const ngx_http_cqrs_query_ctx_t *ctx)
     }
 
     return ctx->plan.columns
+           && !ctx->plan.single
            && (limit < 0 || limit > NGX_HTTP_CQRS_QUERY_FEW);
 }
 

@@ -384,6 +384,38 @@ rows_tell_their_columns_and_how_they_become_json(void **state)
 
 
 static void
+one_row_comes_where_a_whole_key_is_given(void **state)
+{
+    size_t                    i;
+
+    static const char *const  one[] = {
+        "orders?id=eq.1", "orders?select=id,customers(name)&id=eq.1&customer_id=gt.0",
+        "order_lines?order_id=eq.1&product_id=eq.2"
+    };
+
+    static const char *const  many[] = {
+        "orders", "orders?id=gt.1", "orders?id=not.eq.1",
+        "orders?id=eq(any).{1,2}", "orders?or=(id.eq.1,id.eq.2)",
+        "order_lines?order_id=eq.1", "buyers?buyer_id=eq.1"
+    };
+
+    (void) state;
+
+    plan_options.body = CQRS_QUERY_BODY_ROWS;
+
+    for (i = 0; i < sizeof(one) / sizeof(one[0]); i++) {
+        (void) text_of(one[i]);
+        assert_true(plan.single);
+    }
+
+    for (i = 0; i < sizeof(many) / sizeof(many[0]); i++) {
+        (void) text_of(many[i]);
+        assert_false(plan.single);
+    }
+}
+
+
+static void
 a_body_is_made_in_sql_where_rows_will_not_do(void **state)
 {
     size_t                    i;
@@ -672,6 +704,7 @@ main(void)
         test(rows_are_estimated_by_a_plan_of_the_server),
         test(the_highest_number_of_rows_holds_for_each_list),
         test(rows_tell_their_columns_and_how_they_become_json),
+        test(one_row_comes_where_a_whole_key_is_given),
         test(a_body_is_made_in_sql_where_rows_will_not_do),
         test(a_body_is_what_was_asked_for),
         test(a_plan_is_asked_for_by_explain),
