@@ -114,6 +114,26 @@ subtest 'one that fails' => sub {
     }
 };
 
+# Texts that are new are sent behind those that run together.
+subtest 'one that fails before others' => sub {
+    for my $pool ('one', 'plain') {
+        my ($failed, $wrong) = (0, 0);
+
+        for my $round (1 .. 10) {
+            $clients[$_]->send_request('GET', "/$pool/items?select=" . (
+                $_ == 3 ? 'id&id=eq.x' : $_ % 2 ? 'id&id=eq.2' : "z$pool$round:id&id=eq.2")) for 0 .. $#clients;
+            my @answers = map { $_->read_answer->{body} } @clients;
+            $failed++ if $answers[3] =~ /"22P02"/;
+            $wrong += grep { $_ != 3 && $answers[$_] ne ($_ % 2 ? '[{"id":2}]' : qq([{"z$pool$round":2}])) }
+                0 .. $#answers;
+        }
+
+        is($failed, 10, "is told so ($pool)");
+        is($wrong, 0, 'and they are answered');
+        is(open_blocks($pool), 0, 'and no transaction is left open');
+    }
+};
+
 subtest 'one that takes long after all' => sub {
     is(wrong('/two/rpc/wait?seconds=0', 'true'), 0, 'was quick');
 

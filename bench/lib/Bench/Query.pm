@@ -23,7 +23,8 @@ sub new($class, $stand) {
     my $database = $stand->services->database(install => 0);
     $database->run(root() . '/bench/accounts.sql');
 
-    my $body  = '[{"id":"account-1","owner":"user-1","balance":1,"opened":"2026-01-01"}]';
+    my $item  = '{"id":"account-1","owner":"user-1","balance":1,"opened":"2026-01-01"}';
+    my $page  = '[' . join(', \n ', ($item) x 100) . ']';
     my $nginx = $stand->nginx(<<"CONFIG");
         location /api/ {
             cqrs_postgres  "@{[ $database->conninfo ]}" pool=$POOL;
@@ -40,7 +41,11 @@ sub new($class, $stand) {
         }
         location = /return {
             default_type  application/json;
-            return        200 '$body';
+            return        200 '[$item]';
+        }
+        location = /return-page {
+            default_type  application/json;
+            return        200 '$page';
         }
 CONFIG
 
@@ -118,13 +123,19 @@ sub groups($self) {
         variants => {
             module                   => sub { $self->_http($page, $KEYS / 100, 64) },
             "libpq x$POOL, json_agg" => sub { $self->_libpq(_json($PAGE), '%ld', $KEYS / 100, $POOL, 1) },
+            "libpq x$POOL, rows, pipeline 16" => sub { $self->_libpq($PAGE, '%ld', $KEYS / 100, $POOL, 16) },
+            'nginx return 200'       => sub { $self->_http('/return-page', 1, 64) },
             "pgbench x$POOL, json_agg" => sub { $self->_pgbench(_script(_json($PAGE), ':key'), $KEYS / 100) },
             'fastify and pg'         => sub { $self->_node('/page/%ld', $KEYS / 100) },
         },
         rows     => [],
     };
 
-    for my $floor ("pgbench x$POOL, json_agg", 'fastify and pg', "libpq x$POOL, json_agg") {
+    # the last two together are the least that it could cost
+
+    for my $floor ("pgbench x$POOL, json_agg", 'fastify and pg', "libpq x$POOL, json_agg",
+                   "libpq x$POOL, rows, pipeline 16", 'nginx return 200')
+    {
         push @{ $pages->{rows} },
             { what => 'page of 100 rows, requests/s', of => 'rate', better => 'more',
               ours => 'module', floor => $floor },
