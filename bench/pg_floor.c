@@ -213,12 +213,12 @@ pg_floor_take(pg_floor_t *floor, pg_floor_connection_t *c)
                 continue;
             }
 
-        } else if (status == PGRES_TUPLES_OK && PQntuples(res) == 1) {
+        } else if (status == PGRES_TUPLES_OK && PQntuples(res) > 0) {
             PQclear(res);
             continue;
 
         } else if (status != PGRES_PIPELINE_SYNC) {
-            bench_die("not one row: %s", PQresultErrorMessage(res));
+            bench_die("no row: %s", PQresultErrorMessage(res));
         }
 
         PQclear(res);

@@ -24,7 +24,7 @@ sub new($class, $stand) {
     $database->run(root() . '/bench/accounts.sql');
 
     my $item  = '{"id":"account-1","owner":"user-1","balance":1,"opened":"2026-01-01"}';
-    my $page  = '[' . join(', \n ', ($item) x 100) . ']';
+    my $half  = join ', \n ', ($item) x 50;        # nginx takes no longer parameter
     my $nginx = $stand->nginx(<<"CONFIG");
         location /api/ {
             cqrs_postgres  "@{[ $database->conninfo ]}" pool=$POOL;
@@ -45,7 +45,8 @@ sub new($class, $stand) {
         }
         location = /return-page {
             default_type  application/json;
-            return        200 '$page';
+            set           \$half '$half';
+            return        200 '[\$half, \n \$half]';
         }
 CONFIG
 
