@@ -142,5 +142,9 @@ cqrs_query_encode(cqrs_buf_t *buf, const cqrs_str_t *text)
         cqrs_buf_add(buf, escaped, sizeof(escaped));
     }
 
-    cqrs_buf_add(buf, text->data + begin, text->len - begin);
+    /* what is absent has no data */
+
+    if (begin < text->len) {
+        cqrs_buf_add(buf, text->data + begin, text->len - begin);
+    }
 }
