@@ -6,7 +6,8 @@
 /*
  * The statement that sets what a transaction is to know of its request.
  *
- *     select pg_catalog.num_nulls(pg_catalog.set_config($1, $2, true), ...)
+ *     select pg_catalog.num_nulls(
+ *                pg_catalog.set_config('role', $1, true), ...)
  *
  * Values are bound, and so are names that are not the program's own.  They are
  * set in the order in which they were added.  The answer is one small number,

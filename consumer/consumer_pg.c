@@ -24,6 +24,7 @@ static consumer_pg_status_e consumer_pg_prepare(consumer_pg_t *pg,
 static consumer_pg_status_e consumer_pg_wait(consumer_pg_t *pg);
 static consumer_pg_status_e consumer_pg_finish(consumer_pg_t *pg,
     PGresult **res);
+static int consumer_pg_is_stale(const PGresult *res);
 static consumer_pg_status_e consumer_pg_classify(const char *sqlstate);
 static consumer_pg_status_e consumer_pg_lost(consumer_pg_t *pg);
 static void consumer_pg_error(consumer_pg_t *pg, const char *sqlstate,
@@ -286,6 +287,7 @@ consumer_pg_wait(consumer_pg_t *pg)
 static consumer_pg_status_e
 consumer_pg_finish(consumer_pg_t *pg, PGresult **res)
 {
+    int                    stale;
     PGresult              *next;
     ExecStatusType         status;
     consumer_pg_status_e   rc;
@@ -306,6 +308,8 @@ consumer_pg_finish(consumer_pg_t *pg, PGresult **res)
     consumer_pg_error(pg, PQresultErrorField(*res, PG_DIAG_SQLSTATE),
                       PQresultErrorField(*res, PG_DIAG_MESSAGE_PRIMARY));
 
+    stale = consumer_pg_is_stale(*res);
+
     PQclear(*res);
     *res = NULL;
 
@@ -314,20 +318,33 @@ consumer_pg_finish(consumer_pg_t *pg, PGresult **res)
         return consumer_pg_lost(pg);
     }
 
-    rc = consumer_pg_classify(pg->sqlstate);
+    rc = stale ? CONSUMER_PG_TRANSIENT : consumer_pg_classify(pg->sqlstate);
 
     /*
      * A server that became a standby: the next connection finds the primary.
      * A function that has another result now: the next one prepares it anew.
      */
 
-    if (strcmp(pg->sqlstate, "25006") == 0
-        || strcmp(pg->sqlstate, "0A000") == 0)
-    {
+    if (stale || strcmp(pg->sqlstate, "25006") == 0) {
         consumer_pg_cleanup(pg);
     }
 
     return rc;
+}
+
+
+/* Domain code may raise 0A000 as well, and that is no reason to reconnect. */
+
+static int
+consumer_pg_is_stale(const PGresult *res)
+{
+    const char  *sqlstate, *function;
+
+    sqlstate = PQresultErrorField(res, PG_DIAG_SQLSTATE);
+    function = PQresultErrorField(res, PG_DIAG_SOURCE_FUNCTION);
+
+    return sqlstate && strcmp(sqlstate, "0A000") == 0
+           && function && strcmp(function, "RevalidateCachedQuery") == 0;
 }
 
 

@@ -193,9 +193,21 @@ ngx_cqrs_pg_conn_send(ngx_cqrs_pg_conn_t *conn)
 static ngx_int_t
 ngx_cqrs_pg_conn_sync(ngx_cqrs_pg_conn_t *conn)
 {
+    int  sent;
+
     conn->syncs++;
 
-    return PQpipelineSync(conn->db) ? NGX_OK : NGX_ERROR;
+#if defined(LIBPQ_HAS_SEND_PIPELINE_SYNC)
+
+    sent = PQsendPipelineSync(conn->db);   /* leaves with what follows */
+
+#else
+
+    sent = PQpipelineSync(conn->db);       /* is a write of its own */
+
+#endif
+
+    return sent ? NGX_OK : NGX_ERROR;
 }
 
 

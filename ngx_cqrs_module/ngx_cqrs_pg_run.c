@@ -322,7 +322,7 @@ ngx_cqrs_pg_run_execute(ngx_cqrs_pg_run_t *run, ngx_uint_t i)
     }
 
     sent = PQsendQueryPrepared(db, name, text->nparams, text->params, NULL,
-                                NULL, text->binary);
+                               NULL, text->binary);
 
     return sent ? NGX_OK : NGX_ERROR;
 }
