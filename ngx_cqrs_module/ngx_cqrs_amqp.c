@@ -22,6 +22,8 @@
 
 #include "ngx_cqrs_amqp_state.h"
 
+#include "ngx_cqrs_busy_poll.h"
+
 
 #define NGX_CQRS_AMQP_COPIES_MAX  (8 * 1024 * 1024)
 #define NGX_CQRS_AMQP_TRIES       10       /* to get a kept one through */
@@ -75,6 +77,7 @@ ngx_cqrs_amqp_publish(ngx_cqrs_amqp_t *amqp,
     }
 
     ngx_cqrs_amqp_enqueue(op);
+    ngx_cqrs_busy_poll();
 
     if (amqp->unconfirmed > amqp->conf.max_unconfirmed) {
         ngx_cqrs_amqp_settle(op, NGX_CQRS_AMQP_OVERLOADED);
@@ -434,6 +437,7 @@ ngx_cqrs_amqp_done(ngx_cqrs_amqp_op_t *op, ngx_cqrs_amqp_status_e status)
     op->status = status;
 
     ngx_queue_insert_tail(&amqp->done, &op->queue);
+    ngx_cqrs_busy_poll();
 
     if (!amqp->finish.posted) {
         ngx_post_event(&amqp->finish, &ngx_posted_events);

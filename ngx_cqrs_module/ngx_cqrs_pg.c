@@ -19,6 +19,8 @@
 
 #include "ngx_cqrs_pg_pool.h"
 
+#include "ngx_cqrs_busy_poll.h"
+
 
 #define NGX_CQRS_PG_RERUNS  1
 
@@ -98,6 +100,7 @@ ngx_cqrs_pg_query(ngx_cqrs_pg_t *pg, const ngx_cqrs_pg_query_t *query)
 
     ngx_cqrs_pg_op_wait(op);
     ngx_cqrs_pg_pool_wake(pg);
+    ngx_cqrs_busy_poll();
 
     return op;
 }
@@ -450,6 +453,7 @@ ngx_cqrs_pg_op_finish(ngx_cqrs_pg_op_t *op, ngx_cqrs_pg_status_e status)
     ngx_queue_insert_tail(&op->pg->done, &op->queue);
 
     ngx_post_event(&op->event, &ngx_posted_events);
+    ngx_cqrs_busy_poll();
 }
 
 

@@ -4,7 +4,8 @@
  */
 
 /*
- * The backends: cqrs_postgres, cqrs_rabbitmq, cqrs_redis.
+ * The backends: cqrs_postgres, cqrs_rabbitmq, cqrs_redis; and how workers wait
+ * for them, cqrs_busy_poll.
  *
  * A directive makes a backend, or finds the one that was made of the same
  * arguments, so that a pool is not there twice.  Workers start all of them and
@@ -14,6 +15,8 @@
 
 #include "ngx_http_cqrs_module.h"
 
+#include "ngx_cqrs_busy_poll.h"
+
 #if defined(__GLIBC__)
 #include <malloc.h>
 #endif
@@ -21,9 +24,12 @@
 
 #define NGX_HTTP_CQRS_KEPT  (8 * 1024 * 1024)  /* bytes of free memory */
 
+#define NGX_HTTP_CQRS_BUSY_MAX  1000           /* ms */
+
 
 typedef struct {
     ngx_cqrs_backend_t  *backends;
+    ngx_msec_t           busy_poll;            /* 0: off */
 } ngx_http_cqrs_main_conf_t;
 
 
@@ -31,7 +37,10 @@ static char *ngx_http_cqrs_backend(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static ngx_cqrs_backend_t *ngx_http_cqrs_find_backend(ngx_conf_t *cf,
     const ngx_cqrs_backend_type_t *type);
+static char *ngx_http_cqrs_set_busy_poll(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
 static void *ngx_http_cqrs_create_main_conf(ngx_conf_t *cf);
+static char *ngx_http_cqrs_init_main_conf(ngx_conf_t *cf, void *conf);
 static void *ngx_http_cqrs_create_loc_conf(ngx_conf_t *cf);
 static char *ngx_http_cqrs_merge_loc_conf(ngx_conf_t *cf, void *parent,
     void *child);
@@ -63,6 +72,13 @@ static ngx_command_t  ngx_http_cqrs_commands[] = {
       offsetof(ngx_http_cqrs_loc_conf_t, redis),
       (void *) &ngx_cqrs_redis_backend },
 
+    { ngx_string("cqrs_busy_poll"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_http_cqrs_set_busy_poll,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
       ngx_null_command
 };
 
@@ -72,7 +88,7 @@ static ngx_http_module_t  ngx_http_cqrs_module_ctx = {
     NULL,                                  /* postconfiguration */
 
     ngx_http_cqrs_create_main_conf,        /* create main configuration */
-    NULL,                                  /* init main configuration */
+    ngx_http_cqrs_init_main_conf,          /* init main configuration */
 
     NULL,                                  /* create server configuration */
     NULL,                                  /* merge server configuration */
@@ -182,10 +198,68 @@ ngx_http_cqrs_find_backend(ngx_conf_t *cf, const ngx_cqrs_backend_type_t *type)
 }
 
 
+/* cqrs_busy_poll TIME | off */
+
+static char *
+ngx_http_cqrs_set_busy_poll(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_str_t                  *value;
+    ngx_msec_t                  time;
+    ngx_http_cqrs_main_conf_t  *mcf = conf;
+
+    if (mcf->busy_poll != NGX_CONF_UNSET_MSEC) {
+        return "is duplicate";
+    }
+
+    value = (ngx_str_t *) cf->args->elts + 1;
+
+    if (ngx_strcmp(value->data, "off") == 0) {
+        mcf->busy_poll = 0;
+        return NGX_CONF_OK;
+    }
+
+    time = ngx_parse_time(value, 0);
+
+    if (time == (ngx_msec_t) NGX_ERROR || time == 0
+        || time > NGX_HTTP_CQRS_BUSY_MAX)
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid value \"%V\" in \"%V\" directive, "
+                           "it must be \"off\" or a time from 1ms to %dms",
+                           value, &cmd->name, NGX_HTTP_CQRS_BUSY_MAX);
+        return NGX_CONF_ERROR;
+    }
+
+    mcf->busy_poll = time;
+
+    return NGX_CONF_OK;
+}
+
+
 static void *
 ngx_http_cqrs_create_main_conf(ngx_conf_t *cf)
 {
-    return ngx_pcalloc(cf->pool, sizeof(ngx_http_cqrs_main_conf_t));
+    ngx_http_cqrs_main_conf_t  *mcf;
+
+    mcf = ngx_pcalloc(cf->pool, sizeof(ngx_http_cqrs_main_conf_t));
+    if (mcf == NULL) {
+        return NULL;
+    }
+
+    mcf->busy_poll = NGX_CONF_UNSET_MSEC;
+
+    return mcf;
+}
+
+
+static char *
+ngx_http_cqrs_init_main_conf(ngx_conf_t *cf, void *conf)
+{
+    ngx_http_cqrs_main_conf_t  *mcf = conf;
+
+    ngx_conf_init_msec_value(mcf->busy_poll, 0);
+
+    return NGX_CONF_OK;
 }
 
 
@@ -245,6 +319,8 @@ ngx_http_cqrs_init_process(ngx_cycle_t *cycle)
     if (mcf == NULL) {
         return NGX_OK;                     /* no http block */
     }
+
+    ngx_cqrs_busy_poll_init(mcf->busy_poll, cycle->log);
 
     for (backend = mcf->backends; backend; backend = backend->next) {
         if (backend->type->start(backend, cycle) != NGX_OK) {

@@ -25,7 +25,7 @@ sub new($class, $stand) {
 
     my $item  = '{"id":"account-1","owner":"user-1","balance":1,"opened":"2026-01-01"}';
     my $half  = join ', \n ', ($item) x 50;        # nginx takes no longer parameter
-    my $nginx = $stand->nginx(<<"CONFIG");
+    my $locations = <<"CONFIG";
         location /api/ {
             cqrs_postgres  "@{[ $database->conninfo ]}" pool=$POOL;
             cqrs_query     schema=api;
@@ -50,10 +50,13 @@ sub new($class, $stand) {
         }
 CONFIG
 
+    my $nginx = $stand->nginx($locations);
+    my $polls = $stand->nginx($locations, 'cqrs_busy_poll 1ms;');
+
     my $node = Bench::Node->start('query', JSON::encode_json(_connection($database)), $POOL);
 
     return bless {
-        stand => $stand, database => $database, nginx => $nginx, node => $node,
+        stand => $stand, database => $database, nginx => $nginx, polls => $polls, node => $node,
     }, $class;
 }
 
@@ -109,12 +112,18 @@ sub groups($self) {
         of       => 'one row',
         variants => {
             module             => sub { $self->_http($row, $KEYS, 1) },
+            'busy poll'        => sub { $self->_http($row, $KEYS, 1, 'polls') },
+            'busy poll, no settings' => sub { $self->_http($bare, $KEYS, 1, 'polls') },
             'libpq'            => sub { $self->_libpq($ROW, 'account-%ld', $KEYS, 1, 1) },
             'nginx return 200' => sub { $self->_http('/return', 1, 1) },
         },
         rows     => [
-            map { { what => 'one row by key, median us', of => 'answer_p50', better => 'less',
-                    ours => 'module', floor => $_ } } 'libpq', 'nginx return 200'
+            (map { { what => 'one row by key, median us', of => 'answer_p50', better => 'less',
+                     ours => 'module', floor => $_ } } 'libpq', 'nginx return 200'),
+            { what => 'the same, cqrs_busy_poll 1ms, median us', of => 'answer_p50', better => 'less',
+              ours => 'busy poll', floor => 'libpq' },
+            { what => 'the same, cqrs_query_settings off too, median us', of => 'answer_p50', better => 'less',
+              ours => 'busy poll, no settings', floor => 'libpq' },
         ],
     };
 
@@ -127,15 +136,17 @@ sub groups($self) {
             "libpq x$POOL, rows, pipeline 16" => sub { $self->_libpq($PAGE, '%ld', $KEYS / 100, $POOL, 16) },
             'nginx return 200'       => sub { $self->_http('/return-page', 1, 64) },
             "pgbench x$POOL, json_agg" => sub { $self->_pgbench(_script(_json($PAGE), ':key'), $KEYS / 100) },
+            "pgbench x$POOL, count"    => sub { $self->_pgbench(_script(_count($PAGE), ':key'), $KEYS / 100) },
             'fastify and pg'         => sub { $self->_node('/page/%ld', $KEYS / 100) },
         },
         rows     => [],
     };
 
-    # the last two together are the least that it could cost
+    # the last two together are the least that it could cost; and before them, what it
+    # costs Postgres to read the rows and to give away nothing but their number
 
     for my $floor ("pgbench x$POOL, json_agg", 'fastify and pg', "libpq x$POOL, json_agg",
-                   "libpq x$POOL, rows, pipeline 16", 'nginx return 200')
+                   "pgbench x$POOL, count", "libpq x$POOL, rows, pipeline 16", 'nginx return 200')
     {
         push @{ $pages->{rows} },
             { what => 'page of 100 rows, requests/s', of => 'rate', better => 'more',
@@ -153,11 +164,18 @@ sub _json($sql) {
 }
 
 
-sub _http($self, $path, $keys, $connections) {
+sub _count($sql) {
+    return "select count(t.*) from ($sql) t";
+}
+
+
+sub _http($self, $path, $keys, $connections, $name = 'nginx') {
+    my $nginx = $self->{$name};
+
     return Bench::Program->once('http_load', [
-        -p => $self->{nginx}->port, -c => $connections, -r => $keys, -u => $path,
+        -p => $nginx->port, -c => $connections, -r => $keys, -u => $path,
         -t => $self->{stand}->seconds,
-    ], $self->{stand}->patience, nginx => $self->{nginx}->pid, $self->{stand}->pids('postgres'));
+    ], $self->{stand}->patience, nginx => $nginx->pid, $self->{stand}->pids('postgres'));
 }
 
 
@@ -208,7 +226,7 @@ sub _libpq($self, $sql, $key, $keys, $connections, $window) {
 
 
 sub stop($self) {
-    $self->{nginx}->stop;
+    $_->stop for @{$self}{qw(nginx polls)};
     $self->{node}->stop;
 
     return;

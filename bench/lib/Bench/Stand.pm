@@ -82,12 +82,13 @@ sub versions($self) {
 
 
 # One worker, so that its process is the only one to look at.
-sub nginx($self, $http) {
+sub nginx($self, $locations, $http = '') {
     return Cqrs::Nginx->new(
         workers     => 1,
         connections => 8192,
         main        => 'worker_rlimit_nofile 16384;',
         http        => <<"CONFIG",
+    $http
     server {
         listen 127.0.0.1:%PORT%;
 
@@ -95,7 +96,7 @@ sub nginx($self, $http) {
         keepalive_requests  1000000000;
         keepalive_timeout   600s;
 
-$http
+$locations
     }
 CONFIG
     )->start;

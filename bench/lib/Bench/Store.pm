@@ -1,8 +1,8 @@
 package Bench::Store;
 
 # The event store alone, called by libpq in batches: what was decided in C beside
-# what it decides in SQL, two partitions beside one, and ten million events beside
-# ten thousand.
+# what it decides in SQL, two partitions beside one and beside two stores, and ten
+# million events beside ten thousand.
 #
 # EVENTS in the environment says how many the large store has.
 
@@ -52,8 +52,9 @@ sub groups($self) {
         variants => {
             one => sub { _together($self->_start($self->{two}, 0)) },
             two => sub { _together($self->_start($self->{two}, 0), $self->_start($self->{two}, 1)) },
+            'two stores' => sub { _together($self->_start($self->{two}, 0), $self->_start($self->{one}, 0)) },
         },
-        rows     => _rows('two', 'one'),
+        rows     => [ @{ _rows('two', 'one') }, @{ _rows('two', 'two stores') } ],
     }, {
         name     => 'store, ' . _words($LARGE) . ' events',
         of       => 'deposit',
