@@ -5,6 +5,8 @@
 
 #include "cqrs_row.h"
 
+#include <stdint.h>
+
 
 #define CQRS_ROW_LONG  256           /* bytes; above, a value is measured */
 
@@ -18,6 +20,10 @@ typedef struct {
 
 static const cqrs_row_type_t *cqrs_row_type(const cqrs_str_t *type);
 static size_t cqrs_row_string_size(const char *value, size_t len);
+static char *cqrs_row_copy(char *p, const char *data, size_t len);
+static char *cqrs_row_quoted(char *p, const char *value, size_t len);
+static int cqrs_row_word_escaped(uint64_t word);
+static int cqrs_row_is_plain(const char *value, size_t len);
 static char *cqrs_row_string(char *p, const char *value, size_t len);
 static char *cqrs_row_time(char *p, const char *value, size_t len, int zone);
 static int cqrs_row_is_number(const char *value, size_t len);
@@ -27,35 +33,35 @@ static int cqrs_row_is_number(const char *value, size_t len);
 
 static const cqrs_row_type_t  cqrs_row_types[] = {
     { "bigint",                      20,   CQRS_ROW_NUMBER },
-    { "bit",                         1560, CQRS_ROW_STRING },
-    { "bit varying",                 1562, CQRS_ROW_STRING },
+    { "bit",                         1560, CQRS_ROW_QUOTED },
+    { "bit varying",                 1562, CQRS_ROW_QUOTED },
     { "boolean",                     16,   CQRS_ROW_BOOLEAN },
     { "bytea",                       17,   CQRS_ROW_STRING },
     { "character",                   1042, CQRS_ROW_STRING },
     { "character varying",           1043, CQRS_ROW_STRING },
-    { "cidr",                        650,  CQRS_ROW_STRING },
-    { "date",                        1082, CQRS_ROW_STRING },
+    { "cidr",                        650,  CQRS_ROW_QUOTED },
+    { "date",                        1082, CQRS_ROW_QUOTED },
     { "double precision",            701,  CQRS_ROW_NUMBER },
-    { "inet",                        869,  CQRS_ROW_STRING },
+    { "inet",                        869,  CQRS_ROW_QUOTED },
     { "integer",                     23,   CQRS_ROW_NUMBER },
-    { "interval",                    1186, CQRS_ROW_STRING },
+    { "interval",                    1186, CQRS_ROW_QUOTED },
     { "json",                        114,  CQRS_ROW_JSON },
     { "jsonb",                       3802, CQRS_ROW_JSON },
-    { "macaddr",                     829,  CQRS_ROW_STRING },
+    { "macaddr",                     829,  CQRS_ROW_QUOTED },
     { "money",                       790,  CQRS_ROW_STRING },
     { "name",                        19,   CQRS_ROW_STRING },
     { "numeric",                     1700, CQRS_ROW_NUMBER },
-    { "oid",                         26,   CQRS_ROW_STRING },
+    { "oid",                         26,   CQRS_ROW_QUOTED },
     { "real",                        700,  CQRS_ROW_NUMBER },
     { "smallint",                    21,   CQRS_ROW_NUMBER },
     { "text",                        25,   CQRS_ROW_STRING },
-    { "time with time zone",         1266, CQRS_ROW_STRING },
-    { "time without time zone",      1083, CQRS_ROW_STRING },
+    { "time with time zone",         1266, CQRS_ROW_QUOTED },
+    { "time without time zone",      1083, CQRS_ROW_QUOTED },
     { "timestamp with time zone",    1184, CQRS_ROW_TIMESTAMPTZ },
     { "timestamp without time zone", 1114, CQRS_ROW_TIMESTAMP },
     { "tsquery",                     3615, CQRS_ROW_STRING },
     { "tsvector",                    3614, CQRS_ROW_STRING },
-    { "uuid",                        2950, CQRS_ROW_STRING },
+    { "uuid",                        2950, CQRS_ROW_QUOTED },
     { "xml",                         142,  CQRS_ROW_STRING },
     { NULL, 0, CQRS_ROW_UNKNOWN }
 };
@@ -205,13 +211,75 @@ cqrs_row_value(char *p, cqrs_row_kind_e kind, const char *value, size_t len)
     case CQRS_ROW_TIMESTAMPTZ:
         return cqrs_row_time(p, value, len, kind == CQRS_ROW_TIMESTAMPTZ);
 
+    case CQRS_ROW_QUOTED:
+        return cqrs_row_quoted(p, value, len);
+
     default:
         return cqrs_row_string(p, value, len);
     }
 
-    memcpy(p, value, len);
+    return cqrs_row_copy(p, value, len);
+}
+
+
+char *
+cqrs_row_write(char *p, const cqrs_row_column_t *columns,
+    const cqrs_str_t *values, size_t n)
+{
+    size_t  i;
+
+    for (i = 0; i < n; i++) {
+        p = cqrs_row_copy(p, columns[i].prefix.data, columns[i].prefix.len);
+        p = cqrs_row_value(p, columns[i].kind, values[i].data, values[i].len);
+    }
+
+    *p++ = '}';
+
+    return p;
+}
+
+
+/* Most are short, and a call of memcpy() takes longer than they do. */
+
+static char *
+cqrs_row_copy(char *p, const char *data, size_t len)
+{
+    uint32_t  begin4, end4;
+    uint64_t  begin8, end8;
+
+    if (len > 16) {
+        memcpy(p, data, len);
+
+    } else if (len >= 8) {
+        memcpy(&begin8, data, 8);
+        memcpy(&end8, data + len - 8, 8);
+        memcpy(p, &begin8, 8);
+        memcpy(p + len - 8, &end8, 8);
+
+    } else if (len >= 4) {
+        memcpy(&begin4, data, 4);
+        memcpy(&end4, data + len - 4, 4);
+        memcpy(p, &begin4, 4);
+        memcpy(p + len - 4, &end4, 4);
+
+    } else if (len) {
+        p[0] = data[0];
+        p[len / 2] = data[len / 2];
+        p[len - 1] = data[len - 1];
+    }
 
     return p + len;
+}
+
+
+static char *
+cqrs_row_quoted(char *p, const char *value, size_t len)
+{
+    *p++ = '"';
+    p = cqrs_row_copy(p, value, len);
+    *p++ = '"';
+
+    return p;
 }
 
 
@@ -238,34 +306,93 @@ cqrs_row_string_size(const char *value, size_t len)
 }
 
 
+/*
+ * Is one of eight bytes below a blank, a quote or a backslash?  What is taken
+ * from a byte reaches its highest bit if the byte was less; then one above it
+ * may be taken for less too, but never one alone.
+ */
+
+static int
+cqrs_row_word_escaped(uint64_t word)
+{
+    uint64_t         control, quote, backslash;
+
+    static const uint64_t  ones = 0x0101010101010101;
+
+    quote = word ^ (ones * '"');
+    backslash = word ^ (ones * '\\');
+
+    control = (word - ones * 0x20) & ~word;
+    quote = (quote - ones) & ~quote;
+    backslash = (backslash - ones) & ~backslash;
+
+    return ((control | quote | backslash) & (ones << 7)) != 0;
+}
+
+
+/* Words at the end overlap, so that there is no byte to look at alone. */
+
+static int
+cqrs_row_is_plain(const char *value, size_t len)
+{
+    size_t    i;
+    uint32_t  begin, end;
+    uint64_t  word;
+
+    if (len >= 8) {
+
+        for (i = 0; i + 8 < len; i += 8) {
+            memcpy(&word, value + i, 8);
+
+            if (cqrs_row_word_escaped(word)) {
+                return 0;
+            }
+        }
+
+        memcpy(&word, value + len - 8, 8);
+
+        return !cqrs_row_word_escaped(word);
+    }
+
+    if (len >= 4) {
+        memcpy(&begin, value, 4);
+        memcpy(&end, value + len - 4, 4);
+
+        return !cqrs_row_word_escaped((uint64_t) begin << 32 | end);
+    }
+
+    for (i = 0; i < len; i++) {
+        if (cqrs_row_escaped[(unsigned char) value[i]]) {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
 static char *
 cqrs_row_string(char *p, const char *value, size_t len)
 {
-    const char        *last, *begin;
+    const char        *last;
     unsigned char      c;
 
     static const char  hex[] = "0123456789abcdef";
     static const char  letters[] = "btn\0fr";        /* from 8 on */
 
-    last = value + len;
+    if (cqrs_row_is_plain(value, len)) {
+        return cqrs_row_quoted(p, value, len);
+    }
 
     *p++ = '"';
 
-    for ( ;; ) {
-        begin = value;
+    for (last = value + len; value < last; value++) {
+        c = (unsigned char) *value;
 
-        while (value < last && !cqrs_row_escaped[(unsigned char) *value]) {
-            value++;
+        if (!cqrs_row_escaped[c]) {
+            *p++ = (char) c;
+            continue;
         }
-
-        memcpy(p, begin, (size_t) (value - begin));
-        p += value - begin;
-
-        if (value == last) {
-            break;
-        }
-
-        c = (unsigned char) *value++;
 
         *p++ = '\\';
 

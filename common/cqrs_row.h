@@ -23,6 +23,7 @@ typedef enum {
     CQRS_ROW_NUMBER,                 /* it is, unless it is NaN or so */
     CQRS_ROW_BOOLEAN,
     CQRS_ROW_STRING,
+    CQRS_ROW_QUOTED,                 /* a string without what is escaped */
     CQRS_ROW_TIMESTAMP,
     CQRS_ROW_TIMESTAMPTZ
 } cqrs_row_kind_e;
@@ -53,6 +54,10 @@ size_t cqrs_row_value_size(cqrs_row_kind_e kind, const char *value,
 char *cqrs_row_prefix(char *p, const cqrs_str_t *name, int first);
 char *cqrs_row_value(char *p, cqrs_row_kind_e kind, const char *value,
     size_t len);
+
+/* The whole row: prefix and value of each column, and the closing brace. */
+char *cqrs_row_write(char *p, const cqrs_row_column_t *columns,
+    const cqrs_str_t *values, size_t n);
 
 
 #endif /* CQRS_ROW_H */

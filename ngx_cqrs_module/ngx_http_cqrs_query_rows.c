@@ -263,11 +263,8 @@ static ngx_int_t
 ngx_http_cqrs_query_add_row(ngx_http_cqrs_query_ctx_t *ctx, PGresult *result,
     int i)
 {
-    char                     *p;
-    u_char                   *room;
-    ngx_uint_t                j;
-    const cqrs_str_t         *value;
-    const cqrs_row_column_t  *column;
+    char    *p;
+    u_char  *room;
 
     if (ctx->values == NULL) {
         return NGX_ERROR;
@@ -289,15 +286,7 @@ ngx_http_cqrs_query_add_row(ngx_http_cqrs_query_ctx_t *ctx, PGresult *result,
         *p++ = '[';
     }
 
-    for (j = 0; j < ctx->plan.ncolumns; j++) {
-        column = &ctx->plan.columns[j];
-        value = &ctx->values[j];
-
-        p = (char *) ngx_cpymem(p, column->prefix.data, column->prefix.len);
-        p = cqrs_row_value(p, column->kind, value->data, value->len);
-    }
-
-    *p++ = '}';
+    p = cqrs_row_write(p, ctx->plan.columns, ctx->values, ctx->plan.ncolumns);
 
     ngx_http_cqrs_query_body_written(&ctx->body, (u_char *) p);
 

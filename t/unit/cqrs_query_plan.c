@@ -780,8 +780,8 @@ row(const char *url, const char *columns)
     const cqrs_row_column_t  *column;
 
     static const char *const  kinds[] = {
-        "unknown", "json", "number", "boolean", "string", "timestamp",
-        "timestamptz"
+        "unknown", "json", "number", "boolean", "string", "quoted",
+        "timestamp", "timestamptz"
     };
 
     (void) text_of(url);

@@ -67,6 +67,51 @@ strings(void **state)
 }
 
 
+/* Eight bytes are looked at together: what is escaped may be any of them. */
+
+static void
+strings_of_all_lengths(void **state)
+{
+    char         text[41], json[48];
+    size_t       len, at, i;
+    const char  *c;
+
+    (void) state;
+
+    for (len = 0; len < sizeof(text); len++) {
+
+        memset(text, 'x', len);
+        text[len] = '\0';
+
+        snprintf(json, sizeof(json), "\"%s\"", text);
+
+        expect(CQRS_ROW_STRING, text, json);
+        expect(CQRS_ROW_QUOTED, text, json);
+        expect(CQRS_ROW_JSON, text, text);
+
+        for (c = "\"\\\n\x01\x1f !#[]\x7f\x80\x9f\xa2\xdc\xff"; *c; c++) {
+
+            for (at = 0; at < len; at++) {
+                text[at] = *c;
+
+                i = strcspn("\"\\\n\x01\x1f", (char []) { *c, '\0' });
+
+                snprintf(json, sizeof(json), "\"%.*s%s%s\"", (int) at, text,
+                         i == 5 ? (char []) { *c, '\0' }
+                                : (const char *[]) { "\\\"", "\\\\", "\\n",
+                                                     "\\u0001",
+                                                     "\\u001f" }[i],
+                         text + at + 1);
+
+                expect(CQRS_ROW_STRING, text, json);
+
+                text[at] = 'x';
+            }
+        }
+    }
+}
+
+
 static void
 long_values_are_measured_exactly(void **state)
 {
@@ -164,17 +209,42 @@ prefixes(void **state)
 }
 
 
+static void
+rows(void **state)
+{
+    char               text[64], *end;
+    cqrs_row_column_t  columns[] = {
+        { CQRS_ROW_NUMBER, cqrs_str("{\"a\":") },
+        { CQRS_ROW_QUOTED, cqrs_str(",\"a long name\":") },
+        { CQRS_ROW_STRING, cqrs_str(",\"c\":") }
+    };
+    cqrs_str_t         values[] = {
+        cqrs_str("1"), cqrs_str("2026-01-02"), { 0, NULL }
+    };
+
+    (void) state;
+
+    end = cqrs_row_write(text, columns, values, 3);
+    *end = '\0';
+
+    assert_string_equal(text,
+                        "{\"a\":1,\"a long name\":\"2026-01-02\",\"c\":null}");
+}
+
+
 int
 main(void)
 {
     const struct CMUnitTest  tests[] = {
         cmocka_unit_test(numbers),
         cmocka_unit_test(strings),
+        cmocka_unit_test(strings_of_all_lengths),
         cmocka_unit_test(long_values_are_measured_exactly),
         cmocka_unit_test(times),
         cmocka_unit_test(others),
         cmocka_unit_test(types),
-        cmocka_unit_test(prefixes)
+        cmocka_unit_test(prefixes),
+        cmocka_unit_test(rows)
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
