@@ -50,6 +50,7 @@ typedef struct cqrs_query_logic_s   cqrs_query_logic_t;
 typedef struct cqrs_query_order_s   cqrs_query_order_t;
 typedef struct cqrs_query_node_s    cqrs_query_node_t;
 typedef struct cqrs_query_pair_s    cqrs_query_pair_t;
+typedef struct cqrs_query_part_s    cqrs_query_part_t;     /* the parser's */
 typedef struct cqrs_query_embed_s   cqrs_query_embed_t;    /* the plan's */
 
 

@@ -4,9 +4,9 @@
  */
 
 /*
- * The query string is cut into pairs and decoded first; then each value is
- * parsed by what its key says, and given to the relation that its key names.
- * A key that is not reserved is a column, and its value a filter.
+ * Each value is parsed by what its key says, and given to the relation that
+ * its key names.  A key that is not reserved is a column, and its value a
+ * filter.
  *
  * Of several errors the one is told that PostgREST would tell: it goes by
  * what a pair is, then by where it stands.
@@ -26,21 +26,12 @@ typedef struct {
     const cqrs_query_parse_options_t  *options;
     cqrs_query_request_t               request;
     cqrs_query_part_t                 *parts;
-    cqrs_query_part_t                **last_part;
     cqrs_query_pair_t                **last_argument;
 } cqrs_query_parser_t;
 
 
-static int cqrs_query_read(cqrs_query_parser_t *parser, const char *args,
-    size_t len);
-static int cqrs_query_cut(cqrs_query_parser_t *parser, const char *args,
-    size_t len);
-static int cqrs_query_pair(cqrs_query_parser_t *parser, const char *pair,
-    size_t len);
-static int cqrs_query_decode(cqrs_query_parser_t *parser, cqrs_str_t *out,
-    const char *text, size_t len);
-static int cqrs_query_hex(char c);
-static cqrs_query_part_e cqrs_query_kind(const cqrs_str_t *key);
+static int cqrs_query_read(cqrs_query_parser_t *parser,
+    const cqrs_query_pairs_t *pairs);
 static int cqrs_query_all_of(cqrs_query_parser_t *parser,
     cqrs_query_part_e kind,
     int (*parse)(cqrs_query_parser_t *parser, cqrs_query_part_t *part));
@@ -71,6 +62,21 @@ cqrs_query_parse(cqrs_query_t *query, cqrs_arena_t *arena, const char *args,
     size_t len, const cqrs_query_parse_options_t *options,
     cqrs_query_error_t *error)
 {
+    cqrs_query_pairs_t  pairs;
+
+    if (cqrs_query_pairs(&pairs, arena, args, len, error) != 0) {
+        return -1;
+    }
+
+    return cqrs_query_parse_pairs(query, &pairs, arena, options, error);
+}
+
+
+int
+cqrs_query_parse_pairs(cqrs_query_t *query, cqrs_query_pairs_t *pairs,
+    cqrs_arena_t *arena, const cqrs_query_parse_options_t *options,
+    cqrs_query_error_t *error)
+{
     int                  rc;
     cqrs_query_parser_t  parser;
 
@@ -81,12 +87,18 @@ cqrs_query_parse(cqrs_query_t *query, cqrs_arena_t *arena, const char *args,
     parser.request.arena = arena;
     parser.request.error = error;
 
-    rc = cqrs_query_read(&parser, args, len);
+    rc = cqrs_query_read(&parser, pairs);
 
     if (rc != 0 && parser.request.untold) {
         parser.request.notes = 1;
 
-        rc = cqrs_query_read(&parser, args, len);
+        if (cqrs_query_pairs(pairs, arena, pairs->args, pairs->len, error)
+            != 0)
+        {
+            return -1;
+        }
+
+        rc = cqrs_query_read(&parser, pairs);
     }
 
     return rc;
@@ -94,7 +106,7 @@ cqrs_query_parse(cqrs_query_t *query, cqrs_arena_t *arena, const char *args,
 
 
 static int
-cqrs_query_read(cqrs_query_parser_t *parser, const char *args, size_t len)
+cqrs_query_read(cqrs_query_parser_t *parser, const cqrs_query_pairs_t *pairs)
 {
     cqrs_query_t       *query;
     cqrs_query_part_t  *part;
@@ -105,25 +117,13 @@ cqrs_query_read(cqrs_query_parser_t *parser, const char *args, size_t len)
     memset(parser->request.error, 0, sizeof(cqrs_query_error_t));
 
     query->root.limit = -1;
+    query->canonical = pairs->canonical;
 
     parser->request.nitems = 0;
     parser->request.nfilters = 0;
     parser->request.norders = 0;
-    parser->parts = NULL;
-    parser->last_part = &parser->parts;
+    parser->parts = pairs->parts;
     parser->last_argument = &query->arguments;
-
-    if (cqrs_query_cut(parser, args, len) != 0) {
-        return -1;
-    }
-
-    if (cqrs_query_canonical(parser->parts, parser->request.arena,
-                             &query->canonical)
-        != 0)
-    {
-        cqrs_query_no_memory(parser->request.error);
-        return -1;
-    }
 
     if (cqrs_query_all_of(parser, CQRS_QUERY_PART_ORDER,
                           cqrs_query_parse_order) != 0
@@ -156,182 +156,6 @@ cqrs_query_read(cqrs_query_parser_t *parser, const char *args, size_t len)
     }
 
     return 0;
-}
-
-
-/* A pair may be empty, but not the last one. */
-
-static int
-cqrs_query_cut(cqrs_query_parser_t *parser, const char *args, size_t len)
-{
-    const char  *end, *last;
-
-    if (len == 0) {
-        return 0;
-    }
-
-    for (last = args + len; args < last; args = end + 1) {
-
-        end = args;
-
-        while (end < last && *end != '&' && *end != ';') {
-            end++;
-        }
-
-        if (cqrs_query_pair(parser, args, (size_t) (end - args)) != 0) {
-            return -1;
-        }
-
-        if (end == last) {
-            break;
-        }
-    }
-
-    return 0;
-}
-
-
-static int
-cqrs_query_pair(cqrs_query_parser_t *parser, const char *pair, size_t len)
-{
-    size_t              n;
-    const char         *equal;
-    cqrs_query_part_t  *part;
-
-    part = cqrs_arena_calloc(parser->request.arena, sizeof(cqrs_query_part_t));
-    if (part == NULL) {
-        cqrs_query_no_memory(parser->request.error);
-        return -1;
-    }
-
-    equal = len ? memchr(pair, '=', len) : NULL;
-    n = equal ? (size_t) (equal - pair) : len;
-
-    if (cqrs_query_decode(parser, &part->pair.key, pair, n) != 0) {
-        return -1;
-    }
-
-    if (equal
-        && cqrs_query_decode(parser, &part->pair.value, equal + 1, len - n - 1)
-           != 0)
-    {
-        return -1;
-    }
-
-    part->kind = cqrs_query_kind(&part->pair.key);
-
-    /* a key without "=" says nothing, but a select hides all later ones */
-
-    if (equal == NULL && part->kind != CQRS_QUERY_PART_SELECT
-        && part->kind != CQRS_QUERY_PART_COLUMNS
-        && part->kind != CQRS_QUERY_PART_ON_CONFLICT)
-    {
-        part->kind = CQRS_QUERY_PART_NONE;
-    }
-
-    *parser->last_part = part;
-    parser->last_part = &part->next;
-
-    return 0;
-}
-
-
-static int
-cqrs_query_decode(cqrs_query_parser_t *parser, cqrs_str_t *out,
-    const char *text, size_t len)
-{
-    char    *p;
-    size_t   i;
-
-    p = cqrs_arena_alloc(parser->request.arena, len + 1);
-    if (p == NULL) {
-        cqrs_query_no_memory(parser->request.error);
-        return -1;
-    }
-
-    out->data = p;
-
-    for (i = 0; i < len; i++) {
-
-        if (text[i] == '%'
-            && i + 2 < len
-            && cqrs_query_hex(text[i + 1]) >= 0
-            && cqrs_query_hex(text[i + 2]) >= 0)
-        {
-            *p = (char) (cqrs_query_hex(text[i + 1]) << 4
-                         | cqrs_query_hex(text[i + 2]));
-            i += 2;
-
-        } else {
-            *p = (text[i] == '+') ? ' ' : text[i];
-        }
-
-        /* a parameter ends at a NUL, so it would be cut */
-
-        if (*p++ == '\0') {
-            cqrs_query_refuse(parser->request.error, 400, "22021",
-                      "invalid byte sequence for encoding \"UTF8\": 0x00");
-            return -1;
-        }
-    }
-
-    *p = '\0';
-    out->len = (size_t) (p - out->data);
-
-    return 0;
-}
-
-
-static int
-cqrs_query_hex(char c)
-{
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-
-    c |= 0x20;
-
-    return (c >= 'a' && c <= 'f') ? c - 'a' + 10 : -1;
-}
-
-
-/* The last word of the key counts; only these three stand alone. */
-
-static cqrs_query_part_e
-cqrs_query_kind(const cqrs_str_t *key)
-{
-    size_t      i;
-    cqrs_str_t  word;
-
-    static const struct {
-        const char         *word;
-        cqrs_query_part_e   kind;
-        int                 alone;
-    } words[] = {
-        { "select",      CQRS_QUERY_PART_SELECT,      1 },
-        { "columns",     CQRS_QUERY_PART_COLUMNS,     1 },
-        { "on_conflict", CQRS_QUERY_PART_ON_CONFLICT, 1 },
-        { "order",       CQRS_QUERY_PART_ORDER,       0 },
-        { "limit",       CQRS_QUERY_PART_LIMIT,       0 },
-        { "offset",      CQRS_QUERY_PART_OFFSET,      0 },
-        { "and",         CQRS_QUERY_PART_LOGIC,       0 },
-        { "or",          CQRS_QUERY_PART_LOGIC,       0 }
-    };
-
-    word = *key;
-
-    for (i = key->len; i && key->data[i - 1] != '.'; i--) { /* void */ }
-
-    word.data += i;
-    word.len -= i;
-
-    for (i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-        if (cqrs_str_is(words[i].alone ? key : &word, words[i].word)) {
-            return words[i].kind;
-        }
-    }
-
-    return CQRS_QUERY_PART_FILTER;
 }
 
 

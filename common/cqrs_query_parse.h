@@ -22,6 +22,15 @@ typedef struct {
 } cqrs_query_parse_options_t;
 
 
+/* A query string that was cut. */
+typedef struct {
+    cqrs_query_part_t   *parts;
+    cqrs_str_t           canonical;
+    const char          *args;
+    size_t               len;
+} cqrs_query_pairs_t;
+
+
 /*
  * Reads the query string as it came.  All memory is the arena's; the query may
  * point into the text.  Filters, orders and limits are in the nodes that their
@@ -29,6 +38,16 @@ typedef struct {
  */
 int cqrs_query_parse(cqrs_query_t *query, cqrs_arena_t *arena,
     const char *args, size_t len, const cqrs_query_parse_options_t *options,
+    cqrs_query_error_t *error);
+
+/*
+ * The same in two steps, for those who look at the pairs between them.  The
+ * second one fills in what the parts mean.
+ */
+int cqrs_query_pairs(cqrs_query_pairs_t *pairs, cqrs_arena_t *arena,
+    const char *args, size_t len, cqrs_query_error_t *error);
+int cqrs_query_parse_pairs(cqrs_query_t *query, cqrs_query_pairs_t *pairs,
+    cqrs_arena_t *arena, const cqrs_query_parse_options_t *options,
     cqrs_query_error_t *error);
 
 

@@ -5,7 +5,7 @@
 
 /*
  * What one pair of the query string asks for, and of which relation.  For the
- * parser alone.
+ * parser, and for what remembers plans.
  */
 
 #ifndef CQRS_QUERY_PART_H
@@ -27,8 +27,6 @@ typedef enum {
     CQRS_QUERY_PART_NONE             /* a key without a value, an argument */
 } cqrs_query_part_e;
 
-
-typedef struct cqrs_query_part_s  cqrs_query_part_t;
 
 struct cqrs_query_part_s {
     cqrs_query_part_e      kind;

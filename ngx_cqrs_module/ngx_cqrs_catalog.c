@@ -29,6 +29,7 @@ struct ngx_cqrs_catalog_s {
     ngx_log_t                *log;
 
     cqrs_catalog_t           *current;
+    cqrs_query_memo_t         memo;        /* plans by it */
     ngx_cqrs_pg_op_t         *op;          /* the load under way */
     cqrs_catalog_load_t      *load;        /* what it has brought so far */
     ngx_msec_t                begun;       /* when the last load was */
@@ -47,6 +48,8 @@ static const char *ngx_cqrs_catalog_parameter(ngx_conf_t *cf,
 static ngx_int_t ngx_cqrs_catalog_query(ngx_cqrs_catalog_t *catalog);
 static void ngx_cqrs_catalog_loaded(ngx_cqrs_pg_status_e status,
     PGresult **results, ngx_uint_t n, void *data);
+static void ngx_cqrs_catalog_set(ngx_cqrs_catalog_t *catalog,
+    cqrs_catalog_t *current);
 static ngx_int_t ngx_cqrs_catalog_row(PGresult *row, void *data);
 static ngx_int_t ngx_cqrs_catalog_row_again(void *data);
 static void ngx_cqrs_catalog_drop(ngx_cqrs_catalog_t *catalog);
@@ -110,6 +113,7 @@ ngx_cqrs_catalog_start(ngx_cqrs_catalog_t *catalog, ngx_cycle_t *cycle)
     catalog->log = cycle->log;
 
     ngx_queue_init(&catalog->waiting);
+    cqrs_query_memo_init(&catalog->memo);
 
     catalog->timer.handler = ngx_cqrs_catalog_timer;
     catalog->timer.data = catalog;
@@ -144,8 +148,7 @@ ngx_cqrs_catalog_stop(ngx_cqrs_catalog_t *catalog)
 
     ngx_cqrs_catalog_drop(catalog);
 
-    cqrs_catalog_unref(catalog->current);
-    catalog->current = NULL;
+    ngx_cqrs_catalog_set(catalog, NULL);
 }
 
 
@@ -153,6 +156,13 @@ cqrs_catalog_t *
 ngx_cqrs_catalog_current(ngx_cqrs_catalog_t *catalog)
 {
     return catalog->current;
+}
+
+
+cqrs_query_memo_t *
+ngx_cqrs_catalog_memo(ngx_cqrs_catalog_t *catalog)
+{
+    return &catalog->memo;
 }
 
 
@@ -330,8 +340,7 @@ ngx_cqrs_catalog_loaded(ngx_cqrs_pg_status_e status, PGresult **results,
         loaded = ngx_cqrs_catalog_read(catalog);
 
         if (loaded) {
-            cqrs_catalog_unref(catalog->current);
-            catalog->current = loaded;
+            ngx_cqrs_catalog_set(catalog, loaded);
 
             ngx_cqrs_backoff_reset(&catalog->backoff);
 
@@ -365,6 +374,16 @@ ngx_cqrs_catalog_loaded(ngx_cqrs_pg_status_e status, PGresult **results,
     }
 
     ngx_cqrs_catalog_call(catalog, status);
+}
+
+
+static void
+ngx_cqrs_catalog_set(ngx_cqrs_catalog_t *catalog, cqrs_catalog_t *current)
+{
+    cqrs_query_memo_clear(&catalog->memo);
+
+    cqrs_catalog_unref(catalog->current);
+    catalog->current = current;
 }
 
 

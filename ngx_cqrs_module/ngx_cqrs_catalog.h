@@ -22,6 +22,7 @@
 #include "ngx_cqrs_pg.h"
 
 #include "cqrs_catalog.h"
+#include "cqrs_query_memo.h"
 
 
 typedef struct ngx_cqrs_catalog_s  ngx_cqrs_catalog_t;
@@ -67,6 +68,9 @@ void ngx_cqrs_catalog_stop(ngx_cqrs_catalog_t *catalog);
  * a reference.
  */
 cqrs_catalog_t *ngx_cqrs_catalog_current(ngx_cqrs_catalog_t *catalog);
+
+/* The plans that were made by that. */
+cqrs_query_memo_t *ngx_cqrs_catalog_memo(ngx_cqrs_catalog_t *catalog);
 
 /*
  * Loads it, or takes part in the load that is under way.  The handler is

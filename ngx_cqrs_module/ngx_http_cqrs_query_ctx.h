@@ -33,6 +33,7 @@
 #include "cqrs_media.h"
 #include "cqrs_preferences.h"
 #include "cqrs_query.h"
+#include "cqrs_query_memo.h"
 #include "cqrs_query_plan.h"
 
 
@@ -92,8 +93,13 @@ typedef struct {
     cqrs_str_t                       schema;
     ngx_uint_t                       profile;    /* it was negotiated */
     cqrs_preferences_t               preferences;
+    cqrs_str_t                       accept;     /* all of it */
     cqrs_media_list_t                accepted;
+    cqrs_query_pairs_t               pairs;
     cqrs_query_t                     query;
+    cqrs_query_key_t                 key;
+    ngx_uint_t                       keyed;      /* it has one, and */
+    ngx_uint_t                       recalled;   /* its plan is known */
 
     /* how it is answered */
     cqrs_media_t                     media;
@@ -150,7 +156,10 @@ ngx_int_t ngx_http_cqrs_query_arena(ngx_http_request_t *r,
 ngx_int_t ngx_http_cqrs_query_request(ngx_http_cqrs_query_ctx_t *ctx,
     cqrs_query_error_t *error);
 
-/* Reads the arguments, anew each time: a plan changes what they became. */
+/*
+ * Reads the arguments, anew each time: a plan changes what they became.  Those
+ * whose plan is known have it then.
+ */
 ngx_int_t ngx_http_cqrs_query_arguments(ngx_http_cqrs_query_ctx_t *ctx,
     cqrs_query_error_t *error);
 

@@ -29,6 +29,8 @@ typedef struct {
 } ngx_http_cqrs_query_target_t;
 
 
+static ngx_int_t ngx_http_cqrs_query_make(ngx_http_cqrs_query_ctx_t *ctx,
+    ngx_http_cqrs_query_target_t *target, cqrs_query_error_t *error);
 static ngx_int_t ngx_http_cqrs_query_plan_main(ngx_http_cqrs_query_ctx_t *ctx,
     ngx_http_cqrs_query_target_t *target, cqrs_query_error_t *error);
 static ngx_int_t ngx_http_cqrs_query_find(ngx_http_cqrs_query_ctx_t *ctx,
@@ -56,14 +58,15 @@ ngx_http_cqrs_query_plan(ngx_http_cqrs_query_ctx_t *ctx,
 {
     ngx_http_cqrs_query_target_t  target;
 
-    if (ngx_http_cqrs_query_find(ctx, &target, error) != NGX_OK) {
+    ngx_memzero(&target, sizeof(ngx_http_cqrs_query_target_t));
+
+    if (!ctx->recalled
+        && ngx_http_cqrs_query_make(ctx, &target, error) != NGX_OK)
+    {
         return NGX_ERROR;
     }
 
-    ngx_http_cqrs_query_options(ctx, &target);
-
-    if (ngx_http_cqrs_query_plan_main(ctx, &target, error) != NGX_OK
-        || ngx_http_cqrs_query_check(ctx, &target, error) != NGX_OK
+    if (ngx_http_cqrs_query_check(ctx, &target, error) != NGX_OK
         || ngx_http_cqrs_query_prepare(ctx, target.function, error) != NGX_OK)
     {
         return NGX_ERROR;
@@ -84,6 +87,31 @@ ngx_http_cqrs_query_plan(ngx_http_cqrs_query_ctx_t *ctx,
 
     if (ctx->plan.estimate.text.data) {
         ctx->estimate = ngx_http_cqrs_query_add(ctx, &ctx->plan.estimate);
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_cqrs_query_make(ngx_http_cqrs_query_ctx_t *ctx,
+    ngx_http_cqrs_query_target_t *target, cqrs_query_error_t *error)
+{
+    if (ngx_http_cqrs_query_find(ctx, target, error) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    ngx_http_cqrs_query_options(ctx, target);
+
+    if (ngx_http_cqrs_query_plan_main(ctx, target, error) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (ctx->keyed && !target->refused
+        && ctx->media.kind == CQRS_MEDIA_JSON)
+    {
+        cqrs_query_remember(ngx_cqrs_catalog_memo(ctx->conf->catalog),
+                            &ctx->key, &ctx->query, &ctx->plan);
     }
 
     return NGX_OK;
@@ -116,7 +144,6 @@ static ngx_int_t
 ngx_http_cqrs_query_find(ngx_http_cqrs_query_ctx_t *ctx,
     ngx_http_cqrs_query_target_t *target, cqrs_query_error_t *error)
 {
-    ngx_memzero(target, sizeof(ngx_http_cqrs_query_target_t));
     ngx_memzero(error, sizeof(cqrs_query_error_t));
 
     if (ctx->kind == NGX_HTTP_CQRS_QUERY_TEXT) {

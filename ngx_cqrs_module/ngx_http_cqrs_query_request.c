@@ -34,6 +34,7 @@ static ngx_int_t ngx_http_cqrs_query_method(ngx_http_cqrs_query_ctx_t *ctx,
     cqrs_query_error_t *error);
 static ngx_int_t ngx_http_cqrs_query_wishes(ngx_http_cqrs_query_ctx_t *ctx,
     cqrs_query_error_t *error);
+static ngx_int_t ngx_http_cqrs_query_recall(ngx_http_cqrs_query_ctx_t *ctx);
 static ngx_uint_t ngx_http_cqrs_query_is(ngx_table_elt_t *header,
     ngx_str_t *name);
 
@@ -321,7 +322,6 @@ ngx_http_cqrs_query_wishes(ngx_http_cqrs_query_ctx_t *ctx,
 {
     char              *text;
     cqrs_buf_t         buf;
-    cqrs_str_t         accept;
     ngx_uint_t         i;
     ngx_list_part_t   *part;
     ngx_table_elt_t   *header;
@@ -361,9 +361,9 @@ ngx_http_cqrs_query_wishes(ngx_http_cqrs_query_ctx_t *ctx,
         cqrs_buf_text(&buf, "*/*");
     }
 
-    if (cqrs_buf_end(&buf, &accept) == 0
-        && cqrs_media_accept(&ctx->accepted, &ctx->arena, accept.data,
-                             accept.len)
+    if (cqrs_buf_end(&buf, &ctx->accept) == 0
+        && cqrs_media_accept(&ctx->accepted, &ctx->arena, ctx->accept.data,
+                             ctx->accept.len)
            == 0)
     {
         return NGX_OK;
@@ -381,6 +381,7 @@ ngx_int_t
 ngx_http_cqrs_query_arguments(ngx_http_cqrs_query_ctx_t *ctx,
     cqrs_query_error_t *error)
 {
+    ngx_int_t                    rc;
     ngx_str_t                    args, range;
     ngx_http_request_t          *r;
     cqrs_query_parse_options_t   options;
@@ -401,13 +402,31 @@ ngx_http_cqrs_query_arguments(ngx_http_cqrs_query_ctx_t *ctx,
         return NGX_ERROR;
     }
 
+    if (cqrs_query_pairs(&ctx->pairs, &ctx->arena, (char *) args.data,
+                         args.len, error)
+        != 0)
+    {
+        return NGX_ERROR;
+    }
+
+    rc = ngx_http_cqrs_query_recall(ctx);
+
+    if (rc == NGX_OK) {
+        return NGX_OK;
+    }
+
+    if (rc == NGX_ERROR) {
+        cqrs_query_no_memory(error);
+        return NGX_ERROR;
+    }
+
     options.function = (ctx->kind == NGX_HTTP_CQRS_QUERY_FUNCTION);
     options.strict_targets = !ctx->conf->legacy_targets;
 
     ngx_memzero(&ctx->query, sizeof(cqrs_query_t));
 
-    if (cqrs_query_parse(&ctx->query, &ctx->arena, (char *) args.data,
-                         args.len, &options, error)
+    if (cqrs_query_parse_pairs(&ctx->query, &ctx->pairs, &ctx->arena,
+                               &options, error)
         != 0)
     {
         return NGX_ERROR;
@@ -425,6 +444,62 @@ ngx_http_cqrs_query_arguments(ngx_http_cqrs_query_ctx_t *ctx,
     {
         return NGX_ERROR;
     }
+
+    return NGX_OK;
+}
+
+
+/* Whatever the plan depends on must be in the key, or have none. */
+
+static ngx_int_t
+ngx_http_cqrs_query_recall(ngx_http_cqrs_query_ctx_t *ctx)
+{
+    int                  rc;
+    cqrs_str_t           words[4];
+    ngx_http_request_t  *r;
+
+    r = ctx->request;
+
+    ctx->keyed = 0;
+    ctx->recalled = 0;
+
+    if (ctx->kind != NGX_HTTP_CQRS_QUERY_RELATION
+        || r->method != NGX_HTTP_GET
+        || r->headers_in.range
+        || ctx->careful
+        || ctx->preferences.values[CQRS_PREFER_COUNT].data)
+    {
+        return NGX_DECLINED;
+    }
+
+    words[0].data = (char *) &ctx->conf;
+    words[0].len = sizeof(ctx->conf);
+
+    words[1] = ctx->schema;
+    words[2] = ctx->name;
+    words[3] = ctx->accept;
+
+    rc = cqrs_query_key(&ctx->key, words, 4, &ctx->pairs, &ctx->arena);
+
+    if (rc != 1) {
+        return (rc == 0) ? NGX_DECLINED : NGX_ERROR;
+    }
+
+    ctx->keyed = 1;
+
+    rc = cqrs_query_recall(ngx_cqrs_catalog_memo(ctx->conf->catalog),
+                           &ctx->key, &ctx->pairs, &ctx->query, &ctx->plan,
+                           &ctx->arena);
+    if (rc != 1) {
+        return (rc == 0) ? NGX_DECLINED : NGX_ERROR;
+    }
+
+    ctx->recalled = 1;
+
+    ngx_memzero(&ctx->options, sizeof(cqrs_query_options_t));
+    ngx_memzero(&ctx->media, sizeof(cqrs_media_t));
+
+    ctx->media.kind = CQRS_MEDIA_JSON;
 
     return NGX_OK;
 }

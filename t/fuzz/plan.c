@@ -20,6 +20,7 @@
  * Then come a path, "?", and a query string: 00400orders?select=id,lines(*)
  */
 
+#include "cqrs_query_memo.h"
 #include "cqrs_query_parse.h"
 #include "cqrs_query_plan.h"
 #include "cqrs_utf8.h"
@@ -45,12 +46,26 @@ typedef struct {
 } fuzz_request_t;
 
 
+/* What is remembered of a request. */
+typedef struct {
+    cqrs_arena_t                 arena;
+    cqrs_query_pairs_t           pairs;
+    cqrs_query_key_t             key;
+    cqrs_query_t                 query;
+    cqrs_query_plan_t            plan;
+    cqrs_query_error_t           error;
+} fuzz_plan_t;
+
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void fuzz_must(int holds);
 static void fuzz_options(fuzz_request_t *request, const uint8_t *data);
 static int fuzz_plan(fuzz_request_t *request, cqrs_arena_t *arena,
     cqrs_query_plan_t *plan, cqrs_query_error_t *error);
+static void fuzz_recall(fuzz_request_t *request);
+static int fuzz_key(fuzz_request_t *request, fuzz_plan_t *fresh);
+static void fuzz_same(const fuzz_plan_t *a, const fuzz_plan_t *b);
 static void fuzz_refused(const cqrs_query_error_t *error);
 static void fuzz_planned(const cqrs_query_plan_t *plan);
 static size_t fuzz_sql(const cqrs_query_sql_t *sql);
@@ -58,7 +73,8 @@ static void fuzz_names(const json_t *node);
 static void fuzz_params(const cqrs_query_sql_t *sql);
 
 
-static cqrs_catalog_t  *fuzz_catalog;
+static cqrs_catalog_t     *fuzz_catalog;
+static cqrs_query_memo_t   fuzz_memo;
 
 
 int
@@ -73,6 +89,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (fuzz_catalog == NULL) {
         fuzz_catalog = shop_rows_load();
         fuzz_must(fuzz_catalog != NULL);
+
+        cqrs_query_memo_init(&fuzz_memo);
     }
 
     if (size < FUZZ_OPTIONS) {
@@ -114,6 +132,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
 
     cqrs_arena_cleanup(&arena);
+
+    if (!request.parse.function) {
+        fuzz_recall(&request);
+    }
+
     free(text);
 
     return 0;
@@ -205,6 +228,115 @@ fuzz_plan(fuzz_request_t *request, cqrs_arena_t *arena,
 
     return cqrs_query_plan_function(plan, &query, fuzz_catalog, function,
                                     &request->plan, arena, error);
+}
+
+
+/*
+ * A plan that was remembered, of whatever request before, must be the one that
+ * is made anew.
+ */
+
+static void
+fuzz_recall(fuzz_request_t *request)
+{
+    int                     planned;
+    fuzz_plan_t             had, fresh;
+    const cqrs_relation_t  *relation;
+
+    memset(&had, 0, sizeof(fuzz_plan_t));
+    memset(&fresh, 0, sizeof(fuzz_plan_t));
+
+    cqrs_arena_init(&had.arena, FUZZ_MEMORY);
+    cqrs_arena_init(&fresh.arena, FUZZ_MEMORY);
+
+    if (fuzz_key(request, &had) != 1 || fuzz_key(request, &fresh) != 1) {
+        goto done;
+    }
+
+    planned = 0;
+
+    if (cqrs_query_parse_pairs(&fresh.query, &fresh.pairs, &fresh.arena,
+                               &request->parse, &fresh.error)
+        == 0)
+    {
+        relation = cqrs_query_relation(fuzz_catalog, &request->schema,
+                                       &request->path, &fresh.arena,
+                                       &fresh.error);
+        planned = relation
+                  && cqrs_query_plan_relation(&fresh.plan, &fresh.query,
+                                              fuzz_catalog, relation,
+                                              &request->plan, &fresh.arena,
+                                              &fresh.error)
+                     == 0;
+    }
+
+    if (cqrs_query_recall(&fuzz_memo, &had.key, &had.pairs, &had.query,
+                          &had.plan, &had.arena))
+    {
+        fuzz_must(planned);
+        fuzz_same(&had, &fresh);
+
+    } else if (planned) {
+        cqrs_query_remember(&fuzz_memo, &fresh.key, &fresh.query, &fresh.plan);
+    }
+
+done:
+
+    cqrs_arena_cleanup(&had.arena);
+    cqrs_arena_cleanup(&fresh.arena);
+}
+
+
+static int
+fuzz_key(fuzz_request_t *request, fuzz_plan_t *fresh)
+{
+    cqrs_str_t  words[4];
+
+    words[0].data = (const char *) &request->plan;
+    words[0].len = sizeof(request->plan);
+    words[1].data = (const char *) &request->parse;
+    words[1].len = sizeof(request->parse);
+    words[2] = request->schema;
+    words[3] = request->path;
+
+    if (cqrs_query_pairs(&fresh->pairs, &fresh->arena, request->args.data,
+                         request->args.len, &fresh->error)
+        != 0)
+    {
+        return -1;
+    }
+
+    return cqrs_query_key(&fresh->key, words, 4, &fresh->pairs,
+                          &fresh->arena);
+}
+
+
+static void
+fuzz_same(const fuzz_plan_t *a, const fuzz_plan_t *b)
+{
+    size_t  i;
+
+    fuzz_must(cqrs_str_equal(&a->plan.main.text, &b->plan.main.text));
+    fuzz_must(a->plan.main.nparams == b->plan.main.nparams);
+
+    for (i = 0; i < a->plan.main.nparams; i++) {
+        fuzz_must(strcmp(a->plan.main.params[i], b->plan.main.params[i])
+                  == 0);
+    }
+
+    fuzz_must(a->plan.ncolumns == b->plan.ncolumns);
+
+    for (i = 0; i < a->plan.ncolumns; i++) {
+        fuzz_must(a->plan.columns[i].kind == b->plan.columns[i].kind);
+        fuzz_must(cqrs_str_equal(&a->plan.columns[i].prefix,
+                                 &b->plan.columns[i].prefix));
+    }
+
+    fuzz_must(a->plan.single == b->plan.single);
+    fuzz_must(a->plan.settings == b->plan.settings);
+    fuzz_must(a->query.root.limit == b->query.root.limit);
+    fuzz_must(a->query.root.offset == b->query.root.offset);
+    fuzz_must(cqrs_str_equal(&a->query.canonical, &b->query.canonical));
 }
 
 

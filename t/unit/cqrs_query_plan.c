@@ -363,7 +363,7 @@ rows_tell_their_columns_and_how_they_become_json(void **state)
 
     row("customers?select=id,name,joined,active,d:born",
         "{\"id\": number\n,\"name\": string\n,\"joined\": timestamptz\n"
-        ",\"active\": boolean\n,\"d\": string\n");
+        ",\"active\": boolean\n,\"d\": quoted\n");
     row("orders?select=placed,status,notes,notes->a,notes->>b",
         "{\"placed\": timestamp\n,\"status\": string\n,\"notes\": json\n"
         ",\"a\": json\n,\"b\": string\n");
