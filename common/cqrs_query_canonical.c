@@ -26,6 +26,20 @@ static int cqrs_query_compare_keys(const cqrs_str_t *a, const cqrs_str_t *b);
 static void cqrs_query_encode(cqrs_buf_t *buf, const cqrs_str_t *text);
 
 
+/* Letters, digits, - . _ ~ */
+
+static const char  cqrs_query_unreserved[256] = {
+    ['-'] = 1, 1,
+    ['0'] = 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+    ['A'] = 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+            1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+    ['_'] = 1,
+    ['a'] = 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+            1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+    ['~'] = 1
+};
+
+
 int
 cqrs_query_canonical(const cqrs_query_part_t *parts, cqrs_arena_t *arena,
     cqrs_str_t *canonical)
@@ -124,11 +138,7 @@ cqrs_query_encode(cqrs_buf_t *buf, const cqrs_str_t *text)
 
         c = (unsigned char) text->data[i];
 
-        if ((c >= '0' && c <= '9')
-            || (c >= 'A' && c <= 'Z')
-            || (c >= 'a' && c <= 'z')
-            || c == '-' || c == '_' || c == '.' || c == '~')
-        {
+        if (cqrs_query_unreserved[c]) {
             continue;
         }
 

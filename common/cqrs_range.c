@@ -6,7 +6,7 @@
 #include "cqrs_range.h"
 
 #include <inttypes.h>
-#include <stdio.h>
+#include <string.h>
 
 
 /* More rows than there ever are; sums of two are numbers still. */
@@ -17,6 +17,7 @@ static int cqrs_range_read(const char *text, size_t len, int64_t *first,
     int64_t *last);
 static const char *cqrs_range_number(const char *p, const char *end,
     int64_t *number);
+static char *cqrs_range_digits(char *p, int64_t number);
 
 
 int
@@ -143,23 +144,47 @@ size_t
 cqrs_range_write(char text[CQRS_RANGE_MAX], int64_t offset, int64_t rows,
     int64_t total)
 {
-    int  n;
+    char  *p;
+
+    p = text;
 
     if (rows > 0 && total != 0) {
-        n = snprintf(text, CQRS_RANGE_MAX, "%" PRId64 "-%" PRId64 "/", offset,
-                     offset + rows - 1);
+        p = cqrs_range_digits(p, offset);
+        *p++ = '-';
+        p = cqrs_range_digits(p, offset + rows - 1);
 
     } else {
-        n = snprintf(text, CQRS_RANGE_MAX, "*/");
+        *p++ = '*';
     }
+
+    *p++ = '/';
 
     if (total < 0) {
-        n += snprintf(text + n, CQRS_RANGE_MAX - (size_t) n, "*");
+        *p++ = '*';
 
     } else {
-        n += snprintf(text + n, CQRS_RANGE_MAX - (size_t) n, "%" PRId64,
-                      total);
+        p = cqrs_range_digits(p, total);
     }
 
-    return (size_t) n;
+    return (size_t) (p - text);
+}
+
+
+/* Not below zero. */
+
+static char *
+cqrs_range_digits(char *p, int64_t number)
+{
+    char  *digit, digits[24];
+
+    digit = digits + sizeof(digits);
+
+    do {
+        *--digit = (char) ('0' + number % 10);
+        number /= 10;
+    } while (number);
+
+    memcpy(p, digit, (size_t) (digits + sizeof(digits) - digit));
+
+    return p + (digits + sizeof(digits) - digit);
 }

@@ -7,6 +7,7 @@
 
 
 #define NGX_HTTP_CQRS_QUERY_PIECE  (32 * 1024)
+#define NGX_HTTP_CQRS_QUERY_ALIGN  64      /* of XXH3_state_t */
 
 
 static ngx_buf_t *ngx_http_cqrs_query_body_piece(
@@ -22,6 +23,7 @@ void
 ngx_http_cqrs_query_body_init(ngx_http_cqrs_query_body_t *body,
     ngx_http_request_t *r, size_t limit, ngx_uint_t hashed)
 {
+    u_char                    *state;
     ngx_http_core_loc_conf_t  *clcf;
 
     ngx_memzero(body, sizeof(ngx_http_cqrs_query_body_t));
@@ -35,7 +37,12 @@ ngx_http_cqrs_query_body_init(ngx_http_cqrs_query_body_t *body,
 
         /* without memory for it there is no ETag */
 
-        body->hash = ngx_pmemalign(r->pool, sizeof(XXH3_state_t), 64);
+        state = ngx_palloc(r->pool, sizeof(XXH3_state_t)
+                                    + NGX_HTTP_CQRS_QUERY_ALIGN - 1);
+        if (state) {
+            body->hash = (XXH3_state_t *)
+                         ngx_align_ptr(state, NGX_HTTP_CQRS_QUERY_ALIGN);
+        }
     }
 
     ngx_http_cqrs_query_body_reset(body);

@@ -4,9 +4,9 @@
  */
 
 /*
- * A plan that is remembered is the one that would be made: whatever is recalled
- * is compared with what is planned anew.  t/fuzz/plan.c does it with requests
- * that nobody has thought of.
+ * A plan that is remembered is the one that would be made: whatever is
+ * recalled is compared with what is planned anew.  t/fuzz/plan.c does it with
+ * requests that nobody has thought of.
  */
 
 #include <setjmp.h>
