@@ -74,6 +74,15 @@ cqrs_query_write_select(cqrs_query_writer_t *w,
         }
     }
 
+    /* rows may be sorted by what of them is not shown */
+
+    if (node->items == NULL && node->children == NULL
+        && node->embed->to_one)
+    {
+        cqrs_query_write_table(w, node);
+        cqrs_buf_text(&w->buf, ".*");
+    }
+
     if (node->spread && !node->embed->to_one
         && cqrs_query_write_order_columns(&columns, node) != 0)
     {
@@ -316,10 +325,15 @@ static int
 cqrs_query_write_order(cqrs_query_writer_t *w, const cqrs_query_node_t *node,
     const cqrs_query_order_t *order)
 {
+    int                       rc;
     const cqrs_query_node_t  *child;
 
     if (order->relation.data == NULL) {
-        return cqrs_query_write_field(w, node, &order->field);
+        w->ordering = 1;
+        rc = cqrs_query_write_field(w, node, &order->field);
+        w->ordering = 0;
+
+        return rc;
     }
 
     /* it is there, and of one row: that has been looked at */
@@ -327,8 +341,7 @@ cqrs_query_write_order(cqrs_query_writer_t *w, const cqrs_query_node_t *node,
     child = cqrs_query_child(node, &order->relation);
 
     if (!cqrs_query_has_output(w, child, &order->field.name)) {
-        return cqrs_query_no_column(w->arena, w->error, child,
-                                    &order->field.name);
+        return cqrs_query_no_output(w, node, child, &order->field.name);
     }
 
     cqrs_buf_text(&w->buf, order->field.path ? "pg_catalog.to_jsonb(" : "");
