@@ -29,6 +29,8 @@ typedef struct {
 } ngx_http_cqrs_query_target_t;
 
 
+static ngx_int_t ngx_http_cqrs_query_consider(ngx_http_cqrs_query_ctx_t *ctx,
+    ngx_http_cqrs_query_target_t *target, cqrs_query_error_t *error);
 static ngx_int_t ngx_http_cqrs_query_plan_main(ngx_http_cqrs_query_ctx_t *ctx,
     ngx_http_cqrs_query_target_t *target, cqrs_query_error_t *error);
 static ngx_int_t ngx_http_cqrs_query_find(ngx_http_cqrs_query_ctx_t *ctx,
@@ -56,14 +58,7 @@ ngx_http_cqrs_query_plan(ngx_http_cqrs_query_ctx_t *ctx,
 {
     ngx_http_cqrs_query_target_t  target;
 
-    if (ngx_http_cqrs_query_find(ctx, &target, error) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    ngx_http_cqrs_query_options(ctx, &target);
-
-    if (ngx_http_cqrs_query_plan_main(ctx, &target, error) != NGX_OK
-        || ngx_http_cqrs_query_check(ctx, &target, error) != NGX_OK
+    if (ngx_http_cqrs_query_consider(ctx, &target, error) != NGX_OK
         || ngx_http_cqrs_query_prepare(ctx, target.function, error) != NGX_OK)
     {
         return NGX_ERROR;
@@ -87,6 +82,59 @@ ngx_http_cqrs_query_plan(ngx_http_cqrs_query_ctx_t *ctx,
     }
 
     return NGX_OK;
+}
+
+
+const cqrs_function_t *
+ngx_http_cqrs_query_callee(ngx_http_cqrs_query_ctx_t *ctx,
+    cqrs_query_error_t *error)
+{
+    ngx_http_cqrs_query_target_t  target;
+
+    /* nothing is called, so what Postgres would say is not said */
+
+    if (ngx_http_cqrs_query_consider(ctx, &target, error) != NGX_OK
+        && !error->late)
+    {
+        return NULL;
+    }
+
+    return target.function;
+}
+
+
+/* What is Postgres' to say is said last. */
+
+static ngx_int_t
+ngx_http_cqrs_query_consider(ngx_http_cqrs_query_ctx_t *ctx,
+    ngx_http_cqrs_query_target_t *target, cqrs_query_error_t *error)
+{
+    cqrs_query_error_t  late;
+
+    if (ngx_http_cqrs_query_find(ctx, target, error) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (ctx->misplaced.code) {
+        *error = ctx->misplaced;
+        return NGX_ERROR;
+    }
+
+    ngx_http_cqrs_query_options(ctx, target);
+
+    if (ngx_http_cqrs_query_plan_main(ctx, target, error) == NGX_OK) {
+        return ngx_http_cqrs_query_check(ctx, target, error);
+    }
+
+    if (error->late) {
+        late = *error;
+
+        if (ngx_http_cqrs_query_check(ctx, target, error) == NGX_OK) {
+            *error = late;
+        }
+    }
+
+    return NGX_ERROR;
 }
 
 
@@ -172,6 +220,7 @@ ngx_http_cqrs_query_options(ngx_http_cqrs_query_ctx_t *ctx,
     what.function = target->function;
     what.plans = ctx->conf->plan;
     what.all = root->items && root->items->star && root->items->next == NULL
+               && !root->items->bare
                && root->items->aggregate == CQRS_QUERY_NO_AGGREGATE
                && root->children == NULL;
 
