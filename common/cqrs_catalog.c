@@ -10,18 +10,18 @@
  */
 
 #include "cqrs_catalog_state.h"
+#include "cqrs_similar.h"
 
 #include <stdlib.h>
 
 
-#define CQRS_SIMILAR_MAX    64            /* bytes of a name */
-#define CQRS_SIMILAR_TRIES  1000          /* a miss must stay cheap */
+/* A miss must stay cheap: of more relations nothing is similar. */
+#define CQRS_CATALOG_TRIES  500
+#define CQRS_CATALOG_ALIKE  0.75
 
 
 static const cqrs_catalog_schema_t *cqrs_catalog_schema(
     const cqrs_catalog_t *catalog, const cqrs_str_t *name);
-static int cqrs_catalog_nearer(const cqrs_str_t *name, const cqrs_str_t *other,
-    size_t *best);
 
 
 void
@@ -139,25 +139,29 @@ const cqrs_relation_t *
 cqrs_catalog_similar(const cqrs_catalog_t *catalog, const cqrs_str_t *schema,
     const cqrs_str_t *name)
 {
-    size_t                  best, tries;
-    const cqrs_relation_t  *relation, *found;
+    size_t                  tries;
+    cqrs_similar_t          similar;
+    const cqrs_str_t       *found;
+    const cqrs_relation_t  *relation;
 
-    found = NULL;
-    best = CQRS_SIMILAR_MAX;
+    cqrs_similar_init(&similar, name, CQRS_CATALOG_ALIKE);
+
     tries = 0;
 
     for (relation = cqrs_catalog_next_relation(catalog, schema, NULL);
-         relation && tries < CQRS_SIMILAR_TRIES;
+         relation;
          relation = relation->next)
     {
-        tries++;
-
-        if (cqrs_catalog_nearer(name, &relation->key.name, &best)) {
-            found = relation;
+        if (++tries == CQRS_CATALOG_TRIES) {
+            return NULL;
         }
+
+        cqrs_similar_add(&similar, &relation->key.name);
     }
 
-    return found;
+    found = cqrs_similar_best(&similar);
+
+    return found ? cqrs_catalog_relation(catalog, schema, found) : NULL;
 }
 
 
@@ -165,25 +169,26 @@ const cqrs_function_t *
 cqrs_catalog_similar_function(const cqrs_catalog_t *catalog,
     const cqrs_str_t *schema, const cqrs_str_t *name)
 {
-    size_t                  best, tries;
-    const cqrs_function_t  *function, *found;
+    size_t                  tries;
+    cqrs_similar_t          similar;
+    const cqrs_str_t       *found;
+    const cqrs_function_t  *function;
 
-    found = NULL;
-    best = CQRS_SIMILAR_MAX;
+    cqrs_similar_init(&similar, name, CQRS_CATALOG_ALIKE);
+
     tries = 0;
 
     for (function = cqrs_catalog_next_function(catalog, schema, NULL);
-         function && tries < CQRS_SIMILAR_TRIES;
+         function && tries < 2 * CQRS_CATALOG_TRIES;
          function = function->following)
     {
         tries++;
-
-        if (cqrs_catalog_nearer(name, &function->key.name, &best)) {
-            found = function;
-        }
+        cqrs_similar_add(&similar, &function->key.name);
     }
 
-    return found;
+    found = cqrs_similar_best(&similar);
+
+    return found ? cqrs_catalog_function(catalog, schema, found) : NULL;
 }
 
 
@@ -208,82 +213,4 @@ static const cqrs_catalog_schema_t *
 cqrs_catalog_schema(const cqrs_catalog_t *catalog, const cqrs_str_t *name)
 {
     return cqrs_catalog_table_find(&catalog->table, NULL, name);
-}
-
-
-/* Is it like enough, and more so than the best one so far? */
-
-static int
-cqrs_catalog_nearer(const cqrs_str_t *name, const cqrs_str_t *other,
-    size_t *best)
-{
-    size_t  distance, longer, shorter;
-
-    if (name->len > CQRS_SIMILAR_MAX || other->len > CQRS_SIMILAR_MAX) {
-        return 0;
-    }
-
-    longer = (name->len > other->len) ? name->len : other->len;
-    shorter = (name->len > other->len) ? other->len : name->len;
-
-    if ((longer - shorter) * 4 > longer) {
-        return 0;
-    }
-
-    distance = cqrs_catalog_distance(name, other);
-
-    if (distance * 4 > longer || distance >= *best) {
-        return 0;
-    }
-
-    *best = distance;
-
-    return 1;
-}
-
-
-/* Levenshtein's. */
-
-size_t
-cqrs_catalog_distance(const cqrs_str_t *a, const cqrs_str_t *b)
-{
-    size_t  i, j, left, above, diagonal, row[CQRS_SIMILAR_MAX + 1];
-
-    if (a->len > CQRS_SIMILAR_MAX || b->len > CQRS_SIMILAR_MAX) {
-        return (a->len > b->len) ? a->len : b->len;
-    }
-
-    for (j = 0; j <= b->len; j++) {
-        row[j] = j;
-    }
-
-    for (i = 1; i <= a->len; i++) {
-
-        diagonal = row[0];
-        row[0] = i;
-
-        for (j = 1; j <= b->len; j++) {
-
-            above = row[j];
-            left = row[j - 1];
-
-            if (a->data[i - 1] != b->data[j - 1]) {
-                diagonal++;
-            }
-
-            row[j] = diagonal;
-
-            if (above + 1 < row[j]) {
-                row[j] = above + 1;
-            }
-
-            if (left + 1 < row[j]) {
-                row[j] = left + 1;
-            }
-
-            diagonal = above;
-        }
-    }
-
-    return row[b->len];
 }

@@ -84,6 +84,8 @@ struct cqrs_relation_s {
     int                     computed;      /* it has computed fields; this is
                                               their scope */
 
+    int                     hidden;        /* keys of what is not exposed
+                                              lead here */
     cqrs_relationship_t    *relationships;     /* that begin here */
     cqrs_relationship_t   **last_relationship;
 
@@ -235,9 +237,6 @@ const cqrs_relation_t *cqrs_catalog_similar(const cqrs_catalog_t *catalog,
 const cqrs_function_t *cqrs_catalog_similar_function(
     const cqrs_catalog_t *catalog, const cqrs_str_t *schema,
     const cqrs_str_t *name);
-
-/* How many letters two names differ by: Levenshtein's; at most 64 bytes. */
-size_t cqrs_catalog_distance(const cqrs_str_t *a, const cqrs_str_t *b);
 
 
 #endif /* CQRS_CATALOG_H */

@@ -196,12 +196,12 @@ cqrs_relate_foreign(cqrs_catalog_load_t *load, const cqrs_load_key_t *key)
         return -1;
     }
 
-    if (from == NULL) {
-        return 0;
-    }
-
     if (cqrs_relate_sides(load, key->foreign, key->ncolumns, &to) != 0) {
         return -1;
+    }
+
+    for (other = from ? NULL : to; other; other = other->next) {
+        ((cqrs_relation_t *) other->relation)->hidden = 1;
     }
 
     for (one = from; one; one = one->next) {

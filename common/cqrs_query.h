@@ -39,6 +39,8 @@ typedef struct {
     cqrs_str_t           hint;
     int                  details_json;
     int                  stale;          /* a newer catalogue may help */
+    int                  late;           /* it is Postgres' to say, and what
+                                            is wrong else is said before */
 } cqrs_query_error_t;
 
 
@@ -82,6 +84,7 @@ typedef enum {
 /* One term of select that is no embed. */
 struct cqrs_query_item_s {
     int                      star;       /* all columns, or count() */
+    int                      bare;       /* all as they are: "select=" */
     cqrs_query_field_t       field;      /* unless star */
     cqrs_str_t               cast;       /* before the aggregate */
     cqrs_query_aggregate_e   aggregate;
@@ -192,6 +195,15 @@ struct cqrs_query_order_s {
 };
 
 
+/* limit=10, as it was said. */
+typedef struct {
+    int                  said;
+    int                  known;          /* and is a number */
+    int64_t              value;          /* within a quarter of 64 bits */
+    cqrs_str_t           digits;         /* absent, or it was more than that */
+} cqrs_query_number_t;
+
+
 typedef enum {
     CQRS_QUERY_JOIN_DEFAULT = 0,
     CQRS_QUERY_JOIN_LEFT,
@@ -212,7 +224,9 @@ struct cqrs_query_node_s {
     cqrs_query_node_t       *children;   /* embeds and spreads, in order */
     cqrs_query_logic_t      *logic;      /* all must hold */
     cqrs_query_order_t      *orders;
-    int64_t                  limit;      /* -1: none */
+    cqrs_query_number_t      limit_said;
+    cqrs_query_number_t      offset_said;
+    int64_t                  limit;      /* -1: none; -2: less than none */
     int64_t                  offset;     /* 0: none */
 
     cqrs_query_embed_t      *embed;      /* NULL until it is planned */

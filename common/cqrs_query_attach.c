@@ -153,11 +153,11 @@ cqrs_query_give(cqrs_query_node_t *node, cqrs_query_part_t *part)
         break;
 
     case CQRS_QUERY_PART_LIMIT:
-        node->limit = part->number;
+        node->limit_said = part->number;
         break;
 
     case CQRS_QUERY_PART_OFFSET:
-        node->offset = (part->number > 0) ? part->number : 0;
+        node->offset_said = part->number;
         break;
 
     default:

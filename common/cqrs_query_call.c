@@ -6,6 +6,12 @@
 #include "cqrs_query_call.h"
 
 
+static void cqrs_query_write_called(cqrs_query_writer_t *w,
+    const cqrs_query_node_t *root);
+static void cqrs_query_called_logic(cqrs_query_writer_t *w,
+    cqrs_query_value_t **names, const cqrs_query_logic_t *logic);
+static void cqrs_query_called_column(cqrs_query_writer_t *w,
+    cqrs_query_value_t **names, const cqrs_str_t *name);
 static int cqrs_query_write_arguments(cqrs_query_writer_t *w,
     const cqrs_function_t *function, const cqrs_query_pair_t *arguments);
 static int cqrs_query_write_argument(cqrs_query_writer_t *w,
@@ -16,23 +22,115 @@ static const cqrs_query_pair_t *cqrs_query_argument(
 
 int
 cqrs_query_write_call(cqrs_query_writer_t *w, const cqrs_function_t *function,
-    const cqrs_query_pair_t *arguments)
+    const cqrs_query_t *query)
 {
-    cqrs_buf_text(&w->buf, function->composite
-                           ? "select _f.* from "
-                           : "select _f.pgrst_scalar from (select ");
+    cqrs_buf_text(&w->buf, "select ");
+
+    if (function->composite) {
+        cqrs_query_write_called(w, &query->root);
+        cqrs_buf_text(&w->buf, " from ");
+
+    } else {
+        cqrs_buf_text(&w->buf, "pgrst_call.pgrst_scalar from (select ");
+    }
 
     cqrs_query_write_qualified(w, &function->schema, &function->key.name);
     cqrs_buf_text(&w->buf, "(");
 
-    if (cqrs_query_write_arguments(w, function, arguments) != 0) {
+    if (cqrs_query_write_arguments(w, function, query->arguments) != 0) {
         return -1;
     }
 
-    cqrs_buf_text(&w->buf, function->composite ? ") _f"
-                                               : ") as pgrst_scalar) _f");
+    cqrs_buf_text(&w->buf, function->composite
+                           ? ") pgrst_call"
+                           : ") as pgrst_scalar) pgrst_call");
 
     return 0;
+}
+
+
+/*
+ * Of columns that nobody has told us those alone that are named, so that
+ * Postgres says which of them are not there, and of what.
+ */
+
+static void
+cqrs_query_write_called(cqrs_query_writer_t *w, const cqrs_query_node_t *root)
+{
+    cqrs_query_value_t        *names;
+    const cqrs_query_item_t   *item;
+    const cqrs_query_order_t  *order;
+
+    names = NULL;
+
+    for (item = root->items; item; item = item->next) {
+        if (item->star) {
+            break;
+        }
+
+        cqrs_query_called_column(w, &names, &item->field.name);
+    }
+
+    if (root->embed->relation || item || names == NULL) {
+        cqrs_buf_text(&w->buf, "pgrst_call.*");
+        return;
+    }
+
+    cqrs_query_called_logic(w, &names, root->logic);
+
+    for (order = root->orders; order; order = order->next) {
+        if (order->relation.data == NULL) {
+            cqrs_query_called_column(w, &names, &order->field.name);
+        }
+    }
+
+    for ( /* void */ ; names; names = names->next) {
+        cqrs_buf_text(&w->buf, "pgrst_call.");
+        cqrs_query_write_name(w, &names->text);
+        cqrs_buf_text(&w->buf, names->next ? ", " : "");
+    }
+}
+
+
+static void
+cqrs_query_called_logic(cqrs_query_writer_t *w, cqrs_query_value_t **names,
+    const cqrs_query_logic_t *logic)
+{
+    for ( /* void */ ; logic; logic = logic->next) {
+
+        if (logic->kind == CQRS_QUERY_FILTER) {
+            cqrs_query_called_column(w, names, &logic->filter.field.name);
+
+        } else {
+            cqrs_query_called_logic(w, names, logic->children);
+        }
+    }
+}
+
+
+static void
+cqrs_query_called_column(cqrs_query_writer_t *w, cqrs_query_value_t **names,
+    const cqrs_str_t *name)
+{
+    cqrs_query_value_t  *value;
+
+    while (*names) {
+        if (cqrs_str_equal(&(*names)->text, name)) {
+            return;
+        }
+
+        names = &(*names)->next;
+    }
+
+    value = cqrs_arena_calloc(w->arena, sizeof(cqrs_query_value_t));
+
+    if (value == NULL) {
+        w->buf.failed = 1;
+        return;
+    }
+
+    value->text = *name;
+    *names = value;
 }
 
 

@@ -17,7 +17,7 @@
  * Returns 0, or -1 with the error filled in.
  */
 int cqrs_query_write_call(cqrs_query_writer_t *w,
-    const cqrs_function_t *function, const cqrs_query_pair_t *arguments);
+    const cqrs_function_t *function, const cqrs_query_t *query);
 
 
 #endif /* CQRS_QUERY_CALL_H */

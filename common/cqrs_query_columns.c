@@ -17,7 +17,7 @@ static void cqrs_query_row_column(cqrs_query_writer_t *w,
 static cqrs_row_kind_e cqrs_query_item_kind(const cqrs_query_writer_t *w,
     const cqrs_query_node_t *node, const cqrs_query_item_t *item);
 static int cqrs_query_write_star(cqrs_query_columns_t *columns,
-    const cqrs_query_node_t *node);
+    const cqrs_query_node_t *node, int bare);
 static int cqrs_query_write_expression(cqrs_query_writer_t *w,
     const cqrs_query_node_t *node, const cqrs_query_item_t *item);
 static int cqrs_query_is_count(const cqrs_query_writer_t *w,
@@ -161,7 +161,7 @@ cqrs_query_item_kind(const cqrs_query_writer_t *w,
         return CQRS_ROW_UNKNOWN;
     }
 
-    if (column->to_json.name.data) {
+    if (column->to_json.name.data && !item->bare) {
         return CQRS_ROW_JSON;
     }
 
@@ -181,7 +181,7 @@ cqrs_query_write_item(cqrs_query_columns_t *columns,
     w = columns->w;
 
     if (item->star && !item->aggregate) {
-        return cqrs_query_write_star(columns, node);
+        return cqrs_query_write_star(columns, node, item->bare);
     }
 
     aggregate = item->aggregate && !node->embed->hoisted;
@@ -249,7 +249,7 @@ cqrs_query_write_item(cqrs_query_columns_t *columns,
 
 static int
 cqrs_query_write_star(cqrs_query_columns_t *columns,
-    const cqrs_query_node_t *node)
+    const cqrs_query_node_t *node, int bare)
 {
     cqrs_query_item_t     item;
     const cqrs_column_t  *column;
@@ -262,6 +262,7 @@ cqrs_query_write_star(cqrs_query_columns_t *columns,
     }
 
     memset(&item, 0, sizeof(cqrs_query_item_t));
+    item.bare = bare;
 
     for (column = node->embed->relation->columns;
          column;
@@ -288,7 +289,7 @@ cqrs_query_write_expression(cqrs_query_writer_t *w,
     column = item->field.path
              ? NULL : cqrs_query_column(w, node, &item->field.name);
 
-    represented = column && column->to_json.name.data;
+    represented = column && column->to_json.name.data && !item->bare;
 
     cqrs_buf_text(&w->buf, item->cast.data ? "cast(" : "");
 
@@ -338,6 +339,7 @@ void
 cqrs_query_write_json(cqrs_query_columns_t *columns,
     const cqrs_query_node_t *node, const cqrs_query_node_t *child)
 {
+    int                   jsonb;
     cqrs_query_writer_t  *w;
 
     w = columns->w;
@@ -356,8 +358,13 @@ cqrs_query_write_json(cqrs_query_columns_t *columns,
         cqrs_buf_text(&w->buf, "._j, '[]')");
     }
 
-    cqrs_buf_text(&w->buf, node->embed->grouped ? "::pg_catalog.jsonb as "
-                                                : " as ");
+    /* as text, too, it is PostgREST's */
+
+    jsonb = node->embed->grouped
+            || w->options->body == CQRS_QUERY_BODY_CSV
+            || w->options->body == CQRS_QUERY_BODY_HANDLER;
+
+    cqrs_buf_text(&w->buf, jsonb ? "::pg_catalog.jsonb as " : " as ");
     cqrs_query_write_name(w, cqrs_query_label(child));
 }
 

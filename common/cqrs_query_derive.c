@@ -17,6 +17,8 @@
 
 static int cqrs_query_derive_node(cqrs_query_planner_t *planner,
     cqrs_query_node_t *node, int expanded);
+static int cqrs_query_check_aggregates(cqrs_query_planner_t *planner,
+    const cqrs_query_node_t *node);
 static int cqrs_query_derive_items(cqrs_query_planner_t *planner,
     cqrs_query_node_t *node);
 static int cqrs_query_derive_children(cqrs_query_planner_t *planner,
@@ -32,6 +34,12 @@ static void cqrs_query_group(cqrs_query_node_t *node);
 int
 cqrs_query_derive(cqrs_query_planner_t *planner, cqrs_query_node_t *root)
 {
+    if (cqrs_query_derive_orders(planner, root) != 0
+        || cqrs_query_check_aggregates(planner, root) != 0)
+    {
+        return -1;
+    }
+
     return cqrs_query_derive_node(planner, root, 0);
 }
 
@@ -48,13 +56,6 @@ cqrs_query_derive_node(cqrs_query_planner_t *planner, cqrs_query_node_t *node,
     embed->hoisted = node->spread && embed->to_one;
 
     if (cqrs_query_has_aggregates(node)) {
-
-        if (!planner->options->aggregates) {
-            cqrs_query_refuse(planner->error, 400, "PGRST123",
-                              "Use of aggregate functions is not allowed");
-            return -1;
-        }
-
         embed->aggregated = !embed->hoisted;
         expanded = 1;
     }
@@ -97,8 +98,29 @@ cqrs_query_derive_node(cqrs_query_planner_t *planner, cqrs_query_node_t *node,
         embed->expanded = 1;
     }
 
-    return cqrs_query_derive_items(planner, node) != 0
-           ? -1 : cqrs_query_derive_orders(planner, node);
+    return cqrs_query_derive_items(planner, node);
+}
+
+
+static int
+cqrs_query_check_aggregates(cqrs_query_planner_t *planner,
+    const cqrs_query_node_t *node)
+{
+    const cqrs_query_node_t  *child;
+
+    if (!planner->options->aggregates && cqrs_query_has_aggregates(node)) {
+        cqrs_query_refuse(planner->error, 400, "PGRST123",
+                          "Use of aggregate functions is not allowed");
+        return -1;
+    }
+
+    for (child = node->children; child; child = child->next) {
+        if (cqrs_query_check_aggregates(planner, child) != 0) {
+            return -1;
+        }
+    }
+
+    return 0;
 }
 
 
@@ -151,6 +173,14 @@ cqrs_query_derive_items(cqrs_query_planner_t *planner,
             output->cast = item->aggregate_cast;
             output->alias = output->name;
         }
+    }
+
+    /* "clients()" shows nothing, but is there to be sorted by */
+
+    if (node->items == NULL && node->children == NULL && embed->to_one
+        && !node->spread && cqrs_query_output(planner, node, NULL) == NULL)
+    {
+        return -1;
     }
 
     if (inherited) {
@@ -262,6 +292,12 @@ cqrs_query_derive_orders(cqrs_query_planner_t *planner,
         }
 
         return -1;
+    }
+
+    for (child = node->children; child; child = child->next) {
+        if (cqrs_query_derive_orders(planner, child) != 0) {
+            return -1;
+        }
     }
 
     return 0;

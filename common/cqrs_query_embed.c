@@ -35,8 +35,12 @@ static int cqrs_query_write_order(cqrs_query_writer_t *w,
     const cqrs_query_node_t *node, const cqrs_query_order_t *order);
 static void cqrs_query_write_direction(cqrs_query_writer_t *w,
     const cqrs_query_order_t *order);
-static void cqrs_query_write_range(cqrs_query_writer_t *w,
+static int cqrs_query_write_range(cqrs_query_writer_t *w,
     const cqrs_query_node_t *node);
+static void cqrs_query_write_bound(cqrs_query_writer_t *w, int64_t number,
+    const cqrs_str_t *digits);
+static int cqrs_query_negative(cqrs_query_writer_t *w, const char *sqlstate,
+    const char *message);
 static int cqrs_query_is_empty(const cqrs_query_node_t *node);
 static int cqrs_query_has_output(const cqrs_query_writer_t *w,
     const cqrs_query_node_t *node, const cqrs_str_t *name);
@@ -70,6 +74,15 @@ cqrs_query_write_select(cqrs_query_writer_t *w,
         }
     }
 
+    /* rows may be sorted by what of them is not shown */
+
+    if (node->items == NULL && node->children == NULL
+        && node->embed->to_one)
+    {
+        cqrs_query_write_table(w, node);
+        cqrs_buf_text(&w->buf, ".*");
+    }
+
     if (node->spread && !node->embed->to_one
         && cqrs_query_write_order_columns(&columns, node) != 0)
     {
@@ -100,9 +113,7 @@ cqrs_query_write_select(cqrs_query_writer_t *w,
         return -1;
     }
 
-    cqrs_query_write_range(w, node);
-
-    return 0;
+    return cqrs_query_write_range(w, node);
 }
 
 
@@ -314,10 +325,15 @@ static int
 cqrs_query_write_order(cqrs_query_writer_t *w, const cqrs_query_node_t *node,
     const cqrs_query_order_t *order)
 {
+    int                       rc;
     const cqrs_query_node_t  *child;
 
     if (order->relation.data == NULL) {
-        return cqrs_query_write_field(w, node, &order->field);
+        w->ordering = 1;
+        rc = cqrs_query_write_field(w, node, &order->field);
+        w->ordering = 0;
+
+        return rc;
     }
 
     /* it is there, and of one row: that has been looked at */
@@ -325,8 +341,7 @@ cqrs_query_write_order(cqrs_query_writer_t *w, const cqrs_query_node_t *node,
     child = cqrs_query_child(node, &order->relation);
 
     if (!cqrs_query_has_output(w, child, &order->field.name)) {
-        return cqrs_query_no_column(w->arena, w->error, child,
-                                    &order->field.name);
+        return cqrs_query_no_output(w, node, child, &order->field.name);
     }
 
     cqrs_buf_text(&w->buf, order->field.path ? "pg_catalog.to_jsonb(" : "");
@@ -357,12 +372,20 @@ cqrs_query_write_direction(cqrs_query_writer_t *w,
 
 /* The highest number of rows holds for each list of them. */
 
-static void
+static int
 cqrs_query_write_range(cqrs_query_writer_t *w, const cqrs_query_node_t *node)
 {
     int64_t  limit;
 
     limit = node->limit;
+
+    if (node->offset < 0) {
+        return cqrs_query_negative(w, "2201X", "OFFSET must not be negative");
+    }
+
+    if (limit < -1) {
+        return cqrs_query_negative(w, "2201W", "LIMIT must not be negative");
+    }
 
     if (w->options->max_rows >= 0
         && (limit < 0 || limit > w->options->max_rows)
@@ -373,13 +396,50 @@ cqrs_query_write_range(cqrs_query_writer_t *w, const cqrs_query_node_t *node)
 
     if (limit >= 0) {
         cqrs_buf_text(&w->buf, " limit ");
-        cqrs_query_write_number(w, limit);
+        cqrs_query_write_bound(w, limit, &node->limit_said.digits);
     }
 
     if (node->offset > 0) {
         cqrs_buf_text(&w->buf, " offset ");
-        cqrs_query_write_number(w, node->offset);
+        cqrs_query_write_bound(w, node->offset, &node->offset_said.digits);
     }
+
+    return 0;
+}
+
+
+/* What is more than Postgres counts to is its to refuse. */
+
+static void
+cqrs_query_write_bound(cqrs_query_writer_t *w, int64_t number,
+    const cqrs_str_t *digits)
+{
+    char  *p;
+
+    if (digits->data == NULL || number < INT64_MAX / 8) {
+        cqrs_query_write_number(w, number);
+        return;
+    }
+
+    p = cqrs_arena_copy(w->arena, digits->data, digits->len);
+    if (p == NULL) {
+        w->buf.failed = 1;
+        return;
+    }
+
+    cqrs_query_write_param(w, p);
+    cqrs_buf_text(&w->buf, "::pg_catalog.int8");
+}
+
+
+static int
+cqrs_query_negative(cqrs_query_writer_t *w, const char *sqlstate,
+    const char *message)
+{
+    cqrs_query_refuse(w->error, 400, sqlstate, message);
+    w->error->late = 1;
+
+    return -1;
 }
 
 

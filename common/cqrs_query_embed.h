@@ -89,9 +89,5 @@ int cqrs_query_say(cqrs_arena_t *arena, cqrs_query_error_t *error,
     cqrs_str_t *out, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
-/* Fills in the error for a column that is not there, as Postgres says it. */
-int cqrs_query_no_column(cqrs_arena_t *arena, cqrs_query_error_t *error,
-    const cqrs_query_node_t *node, const cqrs_str_t *name);
-
 
 #endif /* CQRS_QUERY_EMBED_H */

@@ -10,12 +10,13 @@
 
 #include "cqrs_query_embed.h"
 #include "cqrs_buf.h"
+#include "cqrs_similar.h"
 
 #include <stdlib.h>
 
 
 #define CQRS_QUERY_ARGUMENTS_MAX  100    /* of Postgres */
-#define CQRS_QUERY_ALIKE          3      /* a third of the letters agree */
+#define CQRS_QUERY_ALIKE          0.33   /* of the letters */
 
 
 /* The names of a call or of an overload, sorted. */
@@ -329,17 +330,18 @@ cqrs_query_similar_call(const cqrs_function_t *function,
     const cqrs_str_t *schema, const char *list, cqrs_arena_t *arena,
     cqrs_query_error_t *error)
 {
-    size_t                   distance, longer, best;
-    cqrs_str_t               asked, offered;
-    const char              *found, *parameters;
-    const cqrs_str_t        *name;
+    cqrs_str_t               asked, *offered;
+    cqrs_similar_t           similar;
+    const cqrs_str_t        *name, *found;
     cqrs_query_names_t       names;
     const cqrs_parameter_t  *parameter;
 
-    asked.data = list;
-    asked.len = strlen(list);
-    found = NULL;
-    best = 0;
+    if (cqrs_query_say(arena, error, &asked, "(%s)", list) != 0) {
+        return;
+    }
+
+    cqrs_similar_init(&similar, &asked, CQRS_QUERY_ALIKE);
+
     name = &function->key.name;
 
     for ( /* void */ ; function; function = function->next) {
@@ -356,38 +358,24 @@ cqrs_query_similar_call(const cqrs_function_t *function,
         qsort(names.names, names.count, sizeof(cqrs_str_t *),
               cqrs_query_name_cmp);
 
-        parameters = cqrs_query_list(arena, &names);
-        if (parameters == NULL) {
+        list = cqrs_query_list(arena, &names);
+        offered = cqrs_arena_alloc(arena, sizeof(cqrs_str_t));
+
+        if (list == NULL || offered == NULL
+            || cqrs_query_say(arena, error, offered, "(%s)", list) != 0)
+        {
             return;
         }
 
-        offered.data = parameters;
-        offered.len = strlen(parameters);
-        longer = (offered.len > asked.len) ? offered.len : asked.len;
-
-        if (longer > 64) {
-            continue;
-        }
-
-        /* the brackets around both agree */
-
-        distance = cqrs_catalog_distance(&asked, &offered);
-        longer += 2;
-
-        if ((longer - distance) * CQRS_QUERY_ALIKE < longer
-            || (found && distance >= best))
-        {
-            continue;
-        }
-
-        best = distance;
-        found = parameters;
+        cqrs_similar_add(&similar, offered);
     }
+
+    found = cqrs_similar_best(&similar);
 
     if (found) {
         (void) cqrs_query_say(arena, error, &error->hint,
                               "Perhaps you meant to call the function "
-                              "%s.%s(%s)",
-                              schema->data, name->data, found);
+                              "%s.%s%s",
+                              schema->data, name->data, found->data);
     }
 }

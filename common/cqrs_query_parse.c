@@ -48,11 +48,10 @@ static int cqrs_query_parse_logic(cqrs_query_parser_t *parser,
     cqrs_query_part_t *part);
 static int cqrs_query_parse_order(cqrs_query_parser_t *parser,
     cqrs_query_part_t *part);
-static int cqrs_query_parse_limit(cqrs_query_parser_t *parser,
-    cqrs_query_part_t *part);
 static int cqrs_query_parse_range(cqrs_query_parser_t *parser,
     cqrs_query_part_t *part);
-static int cqrs_query_parse_integer(const cqrs_str_t *value, int64_t *number);
+static int cqrs_query_attach_all(cqrs_query_parser_t *parser,
+    cqrs_query_part_e first, cqrs_query_part_e last);
 static int cqrs_query_parse_path(cqrs_query_parser_t *parser,
     cqrs_query_part_t *part, const char *what, cqrs_query_field_t *field);
 
@@ -137,7 +136,7 @@ cqrs_query_read(cqrs_query_parser_t *parser, const cqrs_query_pairs_t *pairs)
         || cqrs_query_parse_names(parser, CQRS_QUERY_PART_ON_CONFLICT,
                                   "on_conflict parameter") != 0
         || cqrs_query_all_of(parser, CQRS_QUERY_PART_LIMIT,
-                             cqrs_query_parse_limit) != 0
+                             cqrs_query_parse_range) != 0
         || cqrs_query_all_of(parser, CQRS_QUERY_PART_OFFSET,
                              cqrs_query_parse_range) != 0)
     {
@@ -146,16 +145,59 @@ cqrs_query_read(cqrs_query_parser_t *parser, const cqrs_query_pairs_t *pairs)
 
     for (part = parser->parts; part; part = part->next) {
 
-        if (cqrs_query_attach(&query->root, part,
-                              parser->options->strict_targets,
-                              parser->request.arena, parser->request.error)
-            != 0)
+        if (part->path == NULL && part->kind == CQRS_QUERY_PART_LIMIT) {
+            query->root.limit_said = part->number;
+
+        } else if (part->path == NULL && part->kind == CQRS_QUERY_PART_OFFSET)
         {
-            return -1;
+            query->root.offset_said = part->number;
         }
     }
 
+    cqrs_query_settle_root(&query->root);
+
+    if (cqrs_query_attach_all(parser, CQRS_QUERY_PART_FILTER,
+                              CQRS_QUERY_PART_FILTER) != 0
+        || cqrs_query_attach_all(parser, CQRS_QUERY_PART_ORDER,
+                                 CQRS_QUERY_PART_ORDER) != 0
+        || cqrs_query_attach_all(parser, CQRS_QUERY_PART_LIMIT,
+                                 CQRS_QUERY_PART_OFFSET) != 0
+        || cqrs_query_attach_all(parser, CQRS_QUERY_PART_LOGIC,
+                                 CQRS_QUERY_PART_LOGIC) != 0)
+    {
+        return -1;
+    }
+
+    cqrs_query_settle(query->root.children);
+
     return 0;
+}
+
+
+/* Of several that are meant for nobody the last one is told. */
+
+static int
+cqrs_query_attach_all(cqrs_query_parser_t *parser, cqrs_query_part_e first,
+    cqrs_query_part_e last)
+{
+    int                 rc;
+    cqrs_query_part_t  *part;
+
+    rc = 0;
+
+    for (part = parser->parts; part; part = part->next) {
+
+        if (part->kind >= first && part->kind <= last
+            && cqrs_query_attach(&parser->query->root, part,
+                                 parser->options->strict_targets,
+                                 parser->request.arena, parser->request.error)
+               != 0)
+        {
+            rc = -1;
+        }
+    }
+
+    return rc;
 }
 
 
@@ -221,6 +263,7 @@ cqrs_query_parse_select(cqrs_query_parser_t *parser)
         }
 
         root->items->star = 1;
+        root->items->bare = (part != NULL);
     }
 
     return 0;
@@ -378,27 +421,6 @@ cqrs_query_parse_order(cqrs_query_parser_t *parser, cqrs_query_part_t *part)
 }
 
 
-static int
-cqrs_query_parse_limit(cqrs_query_parser_t *parser, cqrs_query_part_t *part)
-{
-    int64_t  limit;
-
-    if (cqrs_query_parse_integer(&part->pair.value, &limit) == 0
-        && limit < 0)
-    {
-        cqrs_query_refuse(parser->request.error, 416, "PGRST103",
-                          "Requested range not satisfiable");
-
-        parser->request.error->details =
-            cqrs_str_lit("Limit should be greater than or equal to zero.");
-
-        return -1;
-    }
-
-    return cqrs_query_parse_range(parser, part);
-}
-
-
 /* What is no number is no limit. */
 
 static int
@@ -410,49 +432,9 @@ cqrs_query_parse_range(cqrs_query_parser_t *parser, cqrs_query_part_t *part)
         return -1;
     }
 
-    if (cqrs_query_parse_integer(&part->pair.value, &part->number) != 0) {
-        part->number = -1;
-    }
+    cqrs_query_number(&part->pair.value, &part->number);
 
     return 0;
-}
-
-
-/* Above what 64 bits hold it is the largest that they do. */
-
-static int
-cqrs_query_parse_integer(const cqrs_str_t *value, int64_t *number)
-{
-    int          negative;
-    size_t       i, begin, end;
-    int64_t      n;
-    const char  *data;
-
-    data = value->data;
-    end = value->len;
-
-    for (begin = 0; begin < end && data[begin] == ' '; begin++) { /* void */ }
-
-    while (end > begin && data[end - 1] == ' ') {
-        end--;
-    }
-
-    negative = (begin < end && data[begin] == '-');
-    begin += negative ? 1 : 0;
-    n = 0;
-
-    for (i = begin; i < end; i++) {
-
-        if (data[i] < '0' || data[i] > '9') {
-            return -1;
-        }
-
-        n = (n > (INT64_MAX - 9) / 10) ? INT64_MAX : n * 10 + (data[i] - '0');
-    }
-
-    *number = negative ? -n : n;
-
-    return (i > begin) ? 0 : -1;
 }
 
 

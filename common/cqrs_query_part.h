@@ -35,7 +35,7 @@ struct cqrs_query_part_s {
     cqrs_query_value_t    *path;     /* of embeds, from the root */
     cqrs_query_logic_t    *logic;    /* FILTER, LOGIC */
     cqrs_query_order_t    *orders;
-    int64_t                number;   /* LIMIT, OFFSET: -1: none */
+    cqrs_query_number_t    number;   /* LIMIT, OFFSET */
 
     cqrs_query_part_t     *next;
 };
@@ -47,6 +47,16 @@ struct cqrs_query_part_s {
  */
 int cqrs_query_attach(cqrs_query_node_t *root, cqrs_query_part_t *part,
     int strict, cqrs_arena_t *arena, cqrs_query_error_t *error);
+
+/*
+ * Reads a number as Haskell's read does, for that is what PostgREST has:
+ * blanks and brackets may be around it.
+ */
+void cqrs_query_number(const cqrs_str_t *text, cqrs_query_number_t *number);
+
+/* What limit and offset mean together: of the root, or of embeds. */
+void cqrs_query_settle_root(cqrs_query_node_t *root);
+void cqrs_query_settle(cqrs_query_node_t *node);
 
 /* All pairs, sorted by key and encoded.  Returns 0, or -1: no memory. */
 int cqrs_query_canonical(const cqrs_query_part_t *parts, cqrs_arena_t *arena,

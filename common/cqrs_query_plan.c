@@ -91,6 +91,10 @@ cqrs_query_plan_function(cqrs_query_plan_t *plan, cqrs_query_t *query,
     relation = function->relation;
     origin = &function->key.name;
 
+    if (function->composite && relation == NULL) {
+        origin = &function->type.name;
+    }
+
     if (relation) {
 
         /* the relation of that name here, which may be embedded from */
@@ -384,7 +388,7 @@ cqrs_query_plan_estimate(cqrs_query_planning_t *p)
     if (p->function) {
         cqrs_buf_text(&w->buf, "with _c as (");
 
-        if (cqrs_query_write_call(w, p->function, p->query->arguments) != 0) {
+        if (cqrs_query_write_call(w, p->function, p->query) != 0) {
             return -1;
         }
 
@@ -414,7 +418,7 @@ cqrs_query_write_source(cqrs_query_planning_t *p)
     if (p->function) {
         cqrs_buf_text(&w->buf, "with _c as (");
 
-        if (cqrs_query_write_call(w, p->function, p->query->arguments) != 0) {
+        if (cqrs_query_write_call(w, p->function, p->query) != 0) {
             return -1;
         }
 

@@ -372,7 +372,7 @@ cqrs_query_scan_no_memory(cqrs_query_scan_t *scan)
 int
 cqrs_query_scan_finish(cqrs_query_scan_t *scan, int rc)
 {
-    if (rc == 0 && cqrs_query_scan_end(scan) == 0) {
+    if (rc == 0 && !scan->stopped) {
         return 0;
     }
 

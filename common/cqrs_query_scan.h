@@ -128,7 +128,9 @@ void cqrs_query_scan_forget(cqrs_query_scan_t *scan);
 int cqrs_query_scan_stop(cqrs_query_scan_t *scan, const char *sentence);
 int cqrs_query_scan_no_memory(cqrs_query_scan_t *scan);
 
-/* Nothing may follow.  Returns 0, or -1 with the error filled in. */
+/*
+ * What follows is not looked at.  Returns 0, or -1 with the error filled in.
+ */
 int cqrs_query_scan_finish(cqrs_query_scan_t *scan, int rc);
 
 /* Zeroed memory, or NULL when the scan is stopped. */

@@ -7,16 +7,10 @@
 
 #include "cqrs_query_relate.h"
 #include "cqrs_buf_json.h"
+#include "cqrs_similar.h"
 
 
-#define CQRS_QUERY_ALIKE  3              /* a third of the letters agree */
-
-
-typedef struct {
-    const cqrs_str_t  *wanted;
-    const cqrs_str_t  *found;
-    size_t             distance;
-} cqrs_query_nearest_t;
+#define CQRS_QUERY_ALIKE  0.33           /* of the letters */
 
 
 static void cqrs_query_ambiguity_relationship(
@@ -25,11 +19,9 @@ static void cqrs_query_ambiguity_relationship(
 static void cqrs_query_ambiguity_columns(cqrs_query_ambiguity_t *ambiguity,
     const cqrs_join_t *joins, int to);
 static void cqrs_query_similar_child(cqrs_query_planner_t *planner,
-    const cqrs_query_node_t *parent, cqrs_query_nearest_t *nearest);
+    const cqrs_query_node_t *parent, cqrs_similar_t *similar);
 static void cqrs_query_similar_parent(cqrs_query_planner_t *planner,
-    cqrs_query_nearest_t *nearest);
-static void cqrs_query_nearer(cqrs_query_nearest_t *nearest,
-    const cqrs_str_t *name);
+    cqrs_similar_t *similar);
 
 
 void
@@ -185,8 +177,10 @@ cqrs_query_no_relationship(cqrs_query_planner_t *planner,
     const cqrs_query_node_t *parent, const cqrs_query_node_t *node)
 {
     const char            *origin, *hinted;
+    cqrs_similar_t         similar;
+    const cqrs_str_t      *wanted, *found;
     cqrs_query_error_t    *error;
-    cqrs_query_nearest_t   nearest;
+    const cqrs_relation_t *relation;
 
     error = planner->error;
     origin = parent->embed->origin.data;
@@ -212,28 +206,34 @@ cqrs_query_no_relationship(cqrs_query_planner_t *planner,
         return;
     }
 
-    nearest.found = NULL;
+    /* of what leads nowhere the name is taken for wrong */
 
-    if (parent->embed->relation) {
-        nearest.wanted = &node->name;
-        cqrs_query_similar_child(planner, parent, &nearest);
+    relation = parent->embed->relation;
+
+    if (relation && (relation->relationships || relation->hidden)) {
+        wanted = &node->name;
+        cqrs_similar_init(&similar, wanted, CQRS_QUERY_ALIKE);
+        cqrs_query_similar_child(planner, parent, &similar);
 
     } else {
-        nearest.wanted = &parent->embed->origin;
-        cqrs_query_similar_parent(planner, &nearest);
+        wanted = &parent->embed->origin;
+        cqrs_similar_init(&similar, wanted, CQRS_QUERY_ALIKE);
+        cqrs_query_similar_parent(planner, &similar);
     }
 
-    if (nearest.found && !cqrs_str_equal(nearest.found, nearest.wanted)) {
+    found = similar.exact ? NULL : cqrs_similar_best(&similar);
+
+    if (found) {
         (void) cqrs_query_say(planner->arena, error, &error->hint,
                               "Perhaps you meant '%s' instead of '%s'.",
-                              nearest.found->data, nearest.wanted->data);
+                              found->data, wanted->data);
     }
 }
 
 
 static void
 cqrs_query_similar_child(cqrs_query_planner_t *planner,
-    const cqrs_query_node_t *parent, cqrs_query_nearest_t *nearest)
+    const cqrs_query_node_t *parent, cqrs_similar_t *similar)
 {
     const cqrs_relationship_t  *relationship;
 
@@ -242,7 +242,7 @@ cqrs_query_similar_child(cqrs_query_planner_t *planner,
          relationship = relationship->next)
     {
         if (cqrs_str_equal(&relationship->to->schema, &planner->schema)) {
-            cqrs_query_nearer(nearest, &relationship->to->key.name);
+            cqrs_similar_add(similar, &relationship->to->key.name);
         }
     }
 }
@@ -250,7 +250,7 @@ cqrs_query_similar_child(cqrs_query_planner_t *planner,
 
 static void
 cqrs_query_similar_parent(cqrs_query_planner_t *planner,
-    cqrs_query_nearest_t *nearest)
+    cqrs_similar_t *similar)
 {
     const cqrs_relation_t  *relation;
 
@@ -264,31 +264,7 @@ cqrs_query_similar_parent(cqrs_query_planner_t *planner,
         }
 
         if (relation->relationships) {
-            cqrs_query_nearer(nearest, &relation->key.name);
+            cqrs_similar_add(similar, &relation->key.name);
         }
     }
-}
-
-
-static void
-cqrs_query_nearer(cqrs_query_nearest_t *nearest, const cqrs_str_t *name)
-{
-    size_t  distance, longer;
-
-    longer = (name->len > nearest->wanted->len) ? name->len
-                                                : nearest->wanted->len;
-    if (longer > 64) {
-        return;
-    }
-
-    distance = cqrs_catalog_distance(name, nearest->wanted);
-
-    if ((longer - distance) * CQRS_QUERY_ALIKE < longer
-        || (nearest->found && distance >= nearest->distance))
-    {
-        return;
-    }
-
-    nearest->found = name;
-    nearest->distance = distance;
 }

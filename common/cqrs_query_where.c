@@ -35,15 +35,14 @@ static void cqrs_query_write_key(cqrs_query_writer_t *w,
     const cqrs_column_t *column);
 
 
-/* In the order of cqrs_query_op_e. */
+/* In the order of cqrs_query_op_e.  Errors tell functions as they stand. */
 
 static const char *const  cqrs_query_ops[] = {
     " = ", " <> ", " > ", " >= ", " < ", " <= ",
     " like ", " ilike ", " ~ ", " ~* ",
     " = any ", " is ", " is distinct from ",
-    " @@ pg_catalog.to_tsquery(", " @@ pg_catalog.plainto_tsquery(",
-    " @@ pg_catalog.phraseto_tsquery(",
-    " @@ pg_catalog.websearch_to_tsquery(",
+    " @@ to_tsquery(", " @@ plainto_tsquery(", " @@ phraseto_tsquery(",
+    " @@ websearch_to_tsquery(",
     " @> ", " <@ ", " && ", " << ", " >> ", " &< ", " &> ", " -|- "
 };
 
@@ -213,7 +212,7 @@ cqrs_query_write_fts(cqrs_query_writer_t *w, const cqrs_query_node_t *node,
     vector = column == NULL || cqrs_str_is(&column->base, "tsvector");
 
     if (!vector) {
-        cqrs_buf_text(&w->buf, "pg_catalog.to_tsvector(");
+        cqrs_buf_text(&w->buf, "to_tsvector(");
         cqrs_query_write_language(w, filter);
     }
 
@@ -233,7 +232,7 @@ cqrs_query_write_language(cqrs_query_writer_t *w,
 {
     if (filter->language.data) {
         cqrs_query_write_param(w, filter->language.data);
-        cqrs_buf_text(&w->buf, "::pg_catalog.regconfig, ");
+        cqrs_buf_text(&w->buf, ", ");
     }
 }
 

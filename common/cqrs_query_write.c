@@ -5,12 +5,14 @@
 
 #include "cqrs_query_write.h"
 #include "cqrs_identifier.h"
+#include "cqrs_similar.h"
 
 #include <stdio.h>
 
 
 #define CQRS_QUERY_PARAMS_BEGIN  16
 #define CQRS_QUERY_PARAMS_MAX    65535   /* of Postgres' protocol */
+#define CQRS_QUERY_MISSING_MAX   3       /* letters that may differ */
 
 
 typedef struct {
@@ -19,8 +21,25 @@ typedef struct {
 } cqrs_query_type_t;
 
 
+/* A column that is not there, and those whose names are most like it. */
+typedef struct {
+    const cqrs_str_t  *name;
+    const cqrs_str_t  *first;
+    const cqrs_str_t  *second;
+    size_t             distance;
+    int                there;
+} cqrs_query_missing_t;
+
+
 static void cqrs_query_write_alias(cqrs_query_writer_t *w, const char *prefix,
     unsigned number);
+static int cqrs_query_takes_all(const cqrs_query_node_t *node);
+static void cqrs_query_missing_init(cqrs_query_missing_t *missing,
+    const cqrs_str_t *name);
+static void cqrs_query_missing_add(cqrs_query_missing_t *missing,
+    const cqrs_str_t *name);
+static int cqrs_query_missing_tell(const cqrs_query_missing_t *missing,
+    cqrs_query_writer_t *w, const cqrs_str_t *table);
 
 
 /* What SQL calls by other words than the catalogue does. */
@@ -309,7 +328,7 @@ cqrs_query_write_field(cqrs_query_writer_t *w, const cqrs_query_node_t *node,
     if (column == NULL && relation
         && !cqrs_catalog_computed(w->catalog, relation, &field->name))
     {
-        return cqrs_query_no_column(w->arena, w->error, node, &field->name);
+        return cqrs_query_no_column(w, node, &field->name);
     }
 
     if (column == NULL) {
@@ -360,74 +379,203 @@ cqrs_query_write_path(cqrs_query_writer_t *w, const cqrs_query_step_t *path)
 }
 
 
-/* With Postgres' hint, if one column has a name that is much like it. */
+/*
+ * Rows of a junction are joined as they are, all others have an alias.  Of a
+ * call the columns that are named are taken before anything else.
+ */
 
 int
-cqrs_query_no_column(cqrs_arena_t *arena, cqrs_query_error_t *error,
-    const cqrs_query_node_t *node, const cqrs_str_t *name)
+cqrs_query_no_column(cqrs_query_writer_t *w, const cqrs_query_node_t *node,
+    const cqrs_str_t *name)
 {
-    char                    depth[16];
-    size_t                  distance, best;
-    const char             *table;
-    const cqrs_column_t    *column, *similar;
-    const cqrs_relation_t  *relation;
+    int                    rc;
+    cqrs_str_t             table;
+    const cqrs_column_t   *column;
+    cqrs_query_missing_t   missing;
 
-    cqrs_query_refuse(error, 400, "42703", "");
-    error->stale = 1;
+    table = node->embed->origin;
+    rc = 0;
 
-    depth[0] = '\0';
-    table = node->embed->origin.data;
+    if (node->embed->relationship == NULL) {
 
-    /* rows of a junction are joined as they are, all others have an alias */
+        if (w->source && !w->ordering && !cqrs_query_takes_all(node)) {
+            table = cqrs_str_lit("pgrst_call");
+        }
 
-    if (node->embed->relationship
-        && node->embed->relationship->cardinality != CQRS_MANY_TO_MANY)
-    {
-        snprintf(depth, sizeof(depth), "_%u", node->embed->depth);
+    } else if (node->embed->relationship->cardinality != CQRS_MANY_TO_MANY) {
+        rc = cqrs_query_say(w->arena, w->error, &table, "%s_%u",
+                            node->embed->origin.data, node->embed->depth);
     }
 
-    if (cqrs_query_say(arena, error, &error->message,
-                       "column %s%s.%s does not exist",
-                       table, depth, name->data)
+    cqrs_query_missing_init(&missing, name);
+
+    for (column = node->embed->relation->columns;
+         column;
+         column = column->next)
+    {
+        cqrs_query_missing_add(&missing, &column->key.name);
+    }
+
+    return (rc != 0) ? -1 : cqrs_query_missing_tell(&missing, w, &table);
+}
+
+
+int
+cqrs_query_no_output(cqrs_query_writer_t *w, const cqrs_query_node_t *node,
+    const cqrs_query_node_t *child, const cqrs_str_t *name)
+{
+    cqrs_str_t                  table;
+    const cqrs_column_t        *column;
+    cqrs_query_missing_t        missing;
+    const cqrs_query_output_t  *output;
+
+    if (cqrs_query_say(w->arena, w->error, &table, "%s_%s_%u",
+                       node->embed->origin.data,
+                       cqrs_query_label(child)->data, child->embed->depth)
         != 0)
     {
         return -1;
     }
 
-    similar = NULL;
-    best = 4;                              /* three letters may differ */
+    cqrs_query_missing_init(&missing, name);
 
-    relation = node->embed->relation;
+    for (output = child->embed->outputs; output; output = output->next) {
 
-    for (column = relation ? relation->columns : NULL;
-         column && name->len <= 64;
-         column = column->next)
-    {
-        if (column->key.name.len > 64) {
+        if (output->name.data) {
+            cqrs_query_missing_add(&missing, &output->name);
             continue;
         }
 
-        distance = cqrs_catalog_distance(&column->key.name, name);
-
-        if (distance == 0) {
-            return -1;                     /* there, but not in reach */
-        }
-
-        if (distance < best && distance * 2 <= column->key.name.len) {
-            best = distance;
-            similar = column;
-
-        } else if (distance == best) {
-            similar = NULL;                /* Postgres names two, or none */
+        for (column = child->embed->relation->columns;
+             column;
+             column = column->next)
+        {
+            cqrs_query_missing_add(&missing, &column->key.name);
         }
     }
 
-    if (similar) {
-        (void) cqrs_query_say(arena, error, &error->hint,
+    return cqrs_query_missing_tell(&missing, w, &table);
+}
+
+
+static int
+cqrs_query_takes_all(const cqrs_query_node_t *node)
+{
+    const cqrs_query_node_t  *child;
+    const cqrs_query_item_t  *item;
+
+    for (item = node->items; item; item = item->next) {
+        if (item->star) {
+            return 1;
+        }
+    }
+
+    /* which columns a function wants is not known */
+
+    for (child = node->children; child; child = child->next) {
+        if (child->embed->relationship->cardinality == CQRS_COMPUTED) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+static void
+cqrs_query_missing_init(cqrs_query_missing_t *missing, const cqrs_str_t *name)
+{
+    memset(missing, 0, sizeof(cqrs_query_missing_t));
+
+    missing->name = name;
+    missing->distance = CQRS_QUERY_MISSING_MAX + 1;
+}
+
+
+/* At least half of the letters that were asked for must agree. */
+
+static void
+cqrs_query_missing_add(cqrs_query_missing_t *missing, const cqrs_str_t *name)
+{
+    size_t             distance;
+    const cqrs_str_t  *wanted;
+
+    wanted = missing->name;
+
+    if (name->len > wanted->len + CQRS_QUERY_MISSING_MAX
+        || wanted->len > name->len + CQRS_QUERY_MISSING_MAX)
+    {
+        return;
+    }
+
+    distance = cqrs_similar_distance(name->data, name->len, wanted->data,
+                                     wanted->len);
+
+    if (distance == 0) {
+        missing->there = 1;
+    }
+
+    if (distance > wanted->len / 2 || distance > missing->distance) {
+        return;
+    }
+
+    if (distance < missing->distance) {
+        missing->distance = distance;
+        missing->first = name;
+        missing->second = NULL;
+
+    } else if (missing->second) {
+
+        /* three are alike: none is told, unless another one is more so */
+
+        missing->first = NULL;
+        missing->second = NULL;
+        missing->distance--;
+
+    } else if (missing->first) {
+        missing->second = name;
+
+    } else if (missing->distance <= CQRS_QUERY_MISSING_MAX) {
+        missing->first = name;
+    }
+}
+
+
+static int
+cqrs_query_missing_tell(const cqrs_query_missing_t *missing,
+    cqrs_query_writer_t *w, const cqrs_str_t *table)
+{
+    cqrs_query_error_t  *error;
+
+    error = w->error;
+
+    cqrs_query_refuse(error, 400, "42703", "");
+    error->stale = 1;
+    error->late = 1;
+
+    if (cqrs_query_say(w->arena, error, &error->message,
+                       "column %s.%s does not exist",
+                       table->data, missing->name->data)
+        != 0
+        || missing->there                  /* but not in reach */
+        || missing->first == NULL)
+    {
+        return -1;
+    }
+
+    if (missing->second == NULL) {
+        (void) cqrs_query_say(w->arena, error, &error->hint,
                               "Perhaps you meant to reference the column "
-                              "\"%s%s.%s\".",
-                              table, depth, similar->key.name.data);
+                              "\"%s.%s\".",
+                              table->data, missing->first->data);
+        return -1;
     }
+
+    (void) cqrs_query_say(w->arena, error, &error->hint,
+                          "Perhaps you meant to reference the column "
+                          "\"%s.%s\" or the column \"%s.%s\".",
+                          table->data, missing->first->data,
+                          table->data, missing->second->data);
 
     return -1;
 }

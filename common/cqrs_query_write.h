@@ -32,6 +32,7 @@ typedef struct {
     unsigned                     ncolumns;
 
     int                          calls;      /* somebody's own SQL runs */
+    int                          ordering;   /* "order by" is written */
 } cqrs_query_writer_t;
 
 
@@ -70,6 +71,16 @@ void cqrs_query_write_type(cqrs_query_writer_t *w, const cqrs_str_t *type);
 /* A column with its JSON path. */
 int cqrs_query_write_field(cqrs_query_writer_t *w,
     const cqrs_query_node_t *node, const cqrs_query_field_t *field);
+
+/*
+ * These fill in the error for a column that is not there, as Postgres says it,
+ * and return -1: one of a node's relation, or of what is embedded in a node.
+ */
+int cqrs_query_no_column(cqrs_query_writer_t *w,
+    const cqrs_query_node_t *node, const cqrs_str_t *name);
+int cqrs_query_no_output(cqrs_query_writer_t *w,
+    const cqrs_query_node_t *node, const cqrs_query_node_t *child,
+    const cqrs_str_t *name);
 
 /* ->$1->>$2; NULL: nothing */
 void cqrs_query_write_path(cqrs_query_writer_t *w,

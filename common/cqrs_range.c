@@ -38,7 +38,12 @@ cqrs_range_cut(int64_t *limit, int64_t *offset, const char *text, size_t len,
     }
 
     if (!cqrs_range_read(text, len, &first, &last)) {
-        return 0;
+        first = 0;
+        last = 2 * CQRS_RANGE_END;
+
+        if (*limit >= -1) {
+            return 0;
+        }
     }
 
     if (last < first) {
@@ -61,7 +66,7 @@ cqrs_range_cut(int64_t *limit, int64_t *offset, const char *text, size_t len,
         last = end;
     }
 
-    if (last < first) {
+    if (*limit < -1 || last < first) {
         cqrs_query_refuse(error, 416, "PGRST103",
                           "Requested range not satisfiable");
         error->details = cqrs_str_lit("Limit should be greater than or equal "

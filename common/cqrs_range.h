@@ -21,7 +21,8 @@
 /*
  * Cuts the rows that limit and offset mean to those of the header Range:
  * "0-9", "10-"; what is neither is as if it were not there.  Limit is -1 where
- * there is none.  Returns 0, or -1 with the error: none can be left.
+ * there is none, and less where it can't be met.  Returns 0, or -1 with the
+ * error: none can be left.
  */
 int cqrs_range_cut(int64_t *limit, int64_t *offset, const char *text,
     size_t len, cqrs_query_error_t *error);

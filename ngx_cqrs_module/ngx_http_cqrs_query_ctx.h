@@ -100,11 +100,13 @@ typedef struct {
     cqrs_query_key_t                 key;
     ngx_uint_t                       keyed;      /* it has one, and */
     ngx_uint_t                       recalled;   /* its plan is known */
+    cqrs_query_error_t               misplaced;  /* of what no embed is for */
 
     /* how it is answered */
     cqrs_media_t                     media;
     cqrs_query_options_t             options;
     cqrs_query_plan_t                plan;
+    ngx_uint_t                       refused;    /* the answer is an error */
     ngx_uint_t                       nothing;    /* a function gives none */
     ngx_uint_t                       set;        /* a function gives many */
     ngx_uint_t                       careful;    /* Postgres makes the JSON */
@@ -185,6 +187,10 @@ ngx_int_t ngx_http_cqrs_query_settings(ngx_http_cqrs_query_ctx_t *ctx,
 
 ngx_int_t ngx_http_cqrs_query_plan(ngx_http_cqrs_query_ctx_t *ctx,
     cqrs_query_error_t *error);
+
+/* The function that would be called; NULL: none, and the error says why. */
+const cqrs_function_t *ngx_http_cqrs_query_callee(
+    ngx_http_cqrs_query_ctx_t *ctx, cqrs_query_error_t *error);
 
 /* The settings and the function that goes before, for whatever follows. */
 ngx_int_t ngx_http_cqrs_query_prepare(ngx_http_cqrs_query_ctx_t *ctx,

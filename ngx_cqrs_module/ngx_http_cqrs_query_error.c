@@ -41,6 +41,7 @@ ngx_http_cqrs_query_error(ngx_http_cqrs_query_ctx_t *ctx,
     /* what was meant for another answer */
 
     ctx->nheaders = 0;
+    ctx->refused = 1;
 
     if (ngx_http_cqrs_query_error_body(ctx, error, &body) != NGX_OK
         || ngx_http_cqrs_query_error_headers(ctx, error) != NGX_OK)

@@ -17,14 +17,14 @@
 #include <time.h>
 
 
-static ngx_int_t ngx_http_cqrs_query_send_ours(ngx_http_cqrs_query_ctx_t *ctx,
-    ngx_uint_t status);
+static ngx_int_t ngx_http_cqrs_query_send_ours(
+    ngx_http_cqrs_query_ctx_t *ctx);
 static ngx_int_t ngx_http_cqrs_query_send_theirs(
     ngx_http_cqrs_query_ctx_t *ctx);
 static ngx_uint_t ngx_http_cqrs_query_said(ngx_http_cqrs_query_ctx_t *ctx,
     const char *name);
 static ngx_int_t ngx_http_cqrs_query_send_common(
-    ngx_http_cqrs_query_ctx_t *ctx, ngx_uint_t status);
+    ngx_http_cqrs_query_ctx_t *ctx);
 static ngx_int_t ngx_http_cqrs_query_type(ngx_http_cqrs_query_ctx_t *ctx,
     const ngx_str_t *type);
 static ngx_int_t ngx_http_cqrs_query_timing(ngx_http_cqrs_query_ctx_t *ctx);
@@ -139,8 +139,8 @@ ngx_http_cqrs_query_send_as(ngx_http_cqrs_query_ctx_t *ctx,
         status = ctx->answer.status;
     }
 
-    if (ngx_http_cqrs_query_send_ours(ctx, status) != NGX_OK
-        || ngx_http_cqrs_query_send_common(ctx, status) != NGX_OK
+    if (ngx_http_cqrs_query_send_ours(ctx) != NGX_OK
+        || ngx_http_cqrs_query_send_common(ctx) != NGX_OK
         || ((type || ctx->n) && status != NGX_HTTP_NO_CONTENT
             && ngx_http_cqrs_query_type(ctx, type) != NGX_OK)
         || ngx_http_cqrs_query_send_theirs(ctx) != NGX_OK)
@@ -155,7 +155,11 @@ ngx_http_cqrs_query_send_as(ngx_http_cqrs_query_ctx_t *ctx,
             return rc;
         }
 
-        /* the body has not been made, so its length is not known */
+        /* rows have not been made, so their length is not known */
+
+        if (ctx->refused && status != NGX_HTTP_NO_CONTENT) {
+            r->headers_out.content_length_n = ctx->body.len;
+        }
 
         r->headers_out.status = status;
         r->header_only = 1;
@@ -176,16 +180,13 @@ ngx_http_cqrs_query_send_as(ngx_http_cqrs_query_ctx_t *ctx,
 
 
 static ngx_int_t
-ngx_http_cqrs_query_send_ours(ngx_http_cqrs_query_ctx_t *ctx,
-    ngx_uint_t status)
+ngx_http_cqrs_query_send_ours(ngx_http_cqrs_query_ctx_t *ctx)
 {
     ngx_str_t                      *vary, schema;
     ngx_uint_t                      i;
     ngx_http_cqrs_query_header_t   *header;
 
-    if (status < NGX_HTTP_BAD_REQUEST
-        && !ngx_http_cqrs_query_said(ctx, "Vary"))
-    {
+    if (!ctx->refused && !ngx_http_cqrs_query_said(ctx, "Vary")) {
         vary = (ctx->conf->cors == NGX_HTTP_CQRS_QUERY_CORS_LISTED)
                ? &ngx_http_cqrs_query_vary_origin : &ngx_http_cqrs_query_vary;
 
@@ -194,9 +195,7 @@ ngx_http_cqrs_query_send_ours(ngx_http_cqrs_query_ctx_t *ctx,
         }
     }
 
-    if (status < NGX_HTTP_BAD_REQUEST && ctx->profile && !ctx->nothing
-        && ctx->n)
-    {
+    if (!ctx->refused && ctx->profile && !ctx->nothing && ctx->n) {
         schema.data = (u_char *) ctx->schema.data;
         schema.len = ctx->schema.len;
 
@@ -315,8 +314,7 @@ ngx_http_cqrs_query_said(ngx_http_cqrs_query_ctx_t *ctx, const char *name)
 
 
 static ngx_int_t
-ngx_http_cqrs_query_send_common(ngx_http_cqrs_query_ctx_t *ctx,
-    ngx_uint_t status)
+ngx_http_cqrs_query_send_common(ngx_http_cqrs_query_ctx_t *ctx)
 {
     ngx_str_t                       *trace;
     ngx_http_cqrs_query_loc_conf_t  *conf;
@@ -339,7 +337,7 @@ ngx_http_cqrs_query_send_common(ngx_http_cqrs_query_ctx_t *ctx,
         }
     }
 
-    if (conf->server_timing && status < NGX_HTTP_BAD_REQUEST
+    if (conf->server_timing && !ctx->refused
         && ngx_http_cqrs_query_timing(ctx) != NGX_OK)
     {
         return NGX_ERROR;

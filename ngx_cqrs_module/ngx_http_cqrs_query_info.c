@@ -109,10 +109,7 @@ ngx_http_cqrs_query_info_function(ngx_http_cqrs_query_ctx_t *ctx,
 {
     const cqrs_function_t  *function;
 
-    function = cqrs_query_function(
-                   ngx_cqrs_catalog_current(ctx->conf->catalog),
-                   &ctx->schema, &ctx->name, ctx->query.arguments,
-                   &ctx->arena, error);
+    function = ngx_http_cqrs_query_callee(ctx, error);
 
     if (function == NULL) {
         return NGX_ERROR;

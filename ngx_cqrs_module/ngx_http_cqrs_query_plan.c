@@ -29,7 +29,7 @@ typedef struct {
 } ngx_http_cqrs_query_target_t;
 
 
-static ngx_int_t ngx_http_cqrs_query_make(ngx_http_cqrs_query_ctx_t *ctx,
+static ngx_int_t ngx_http_cqrs_query_consider(ngx_http_cqrs_query_ctx_t *ctx,
     ngx_http_cqrs_query_target_t *target, cqrs_query_error_t *error);
 static ngx_int_t ngx_http_cqrs_query_plan_main(ngx_http_cqrs_query_ctx_t *ctx,
     ngx_http_cqrs_query_target_t *target, cqrs_query_error_t *error);
@@ -56,17 +56,15 @@ ngx_int_t
 ngx_http_cqrs_query_plan(ngx_http_cqrs_query_ctx_t *ctx,
     cqrs_query_error_t *error)
 {
+    ngx_int_t                     rc;
     ngx_http_cqrs_query_target_t  target;
 
     ngx_memzero(&target, sizeof(ngx_http_cqrs_query_target_t));
 
-    if (!ctx->recalled
-        && ngx_http_cqrs_query_make(ctx, &target, error) != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
+    rc = ctx->recalled ? ngx_http_cqrs_query_check(ctx, &target, error)
+                       : ngx_http_cqrs_query_consider(ctx, &target, error);
 
-    if (ngx_http_cqrs_query_check(ctx, &target, error) != NGX_OK
+    if (rc != NGX_OK
         || ngx_http_cqrs_query_prepare(ctx, target.function, error) != NGX_OK)
     {
         return NGX_ERROR;
@@ -93,28 +91,66 @@ ngx_http_cqrs_query_plan(ngx_http_cqrs_query_ctx_t *ctx,
 }
 
 
+const cqrs_function_t *
+ngx_http_cqrs_query_callee(ngx_http_cqrs_query_ctx_t *ctx,
+    cqrs_query_error_t *error)
+{
+    ngx_http_cqrs_query_target_t  target;
+
+    ngx_memzero(&target, sizeof(ngx_http_cqrs_query_target_t));
+
+    /* nothing is called, so what Postgres would say is not said */
+
+    if (ngx_http_cqrs_query_consider(ctx, &target, error) != NGX_OK
+        && !error->late)
+    {
+        return NULL;
+    }
+
+    return target.function;
+}
+
+
+/* What is Postgres' to say is said last. */
+
 static ngx_int_t
-ngx_http_cqrs_query_make(ngx_http_cqrs_query_ctx_t *ctx,
+ngx_http_cqrs_query_consider(ngx_http_cqrs_query_ctx_t *ctx,
     ngx_http_cqrs_query_target_t *target, cqrs_query_error_t *error)
 {
+    cqrs_query_error_t  late;
+
     if (ngx_http_cqrs_query_find(ctx, target, error) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (ctx->misplaced.code) {
+        *error = ctx->misplaced;
         return NGX_ERROR;
     }
 
     ngx_http_cqrs_query_options(ctx, target);
 
-    if (ngx_http_cqrs_query_plan_main(ctx, target, error) != NGX_OK) {
-        return NGX_ERROR;
+    if (ngx_http_cqrs_query_plan_main(ctx, target, error) == NGX_OK) {
+
+        if (ctx->keyed && !target->refused
+            && ctx->media.kind == CQRS_MEDIA_JSON)
+        {
+            cqrs_query_remember(ngx_cqrs_catalog_memo(ctx->conf->catalog),
+                                &ctx->key, &ctx->query, &ctx->plan);
+        }
+
+        return ngx_http_cqrs_query_check(ctx, target, error);
     }
 
-    if (ctx->keyed && !target->refused
-        && ctx->media.kind == CQRS_MEDIA_JSON)
-    {
-        cqrs_query_remember(ngx_cqrs_catalog_memo(ctx->conf->catalog),
-                            &ctx->key, &ctx->query, &ctx->plan);
+    if (error->late) {
+        late = *error;
+
+        if (ngx_http_cqrs_query_check(ctx, target, error) == NGX_OK) {
+            *error = late;
+        }
     }
 
-    return NGX_OK;
+    return NGX_ERROR;
 }
 
 
@@ -199,6 +235,7 @@ ngx_http_cqrs_query_options(ngx_http_cqrs_query_ctx_t *ctx,
     what.function = target->function;
     what.plans = ctx->conf->plan;
     what.all = root->items && root->items->star && root->items->next == NULL
+               && !root->items->bare
                && root->items->aggregate == CQRS_QUERY_NO_AGGREGATE
                && root->children == NULL;
 

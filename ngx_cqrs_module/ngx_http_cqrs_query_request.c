@@ -388,10 +388,6 @@ ngx_http_cqrs_query_arguments(ngx_http_cqrs_query_ctx_t *ctx,
 
     r = ctx->request;
 
-    if (ctx->kind == NGX_HTTP_CQRS_QUERY_ROOT) {
-        return NGX_OK;
-    }
-
     if (ctx->kind == NGX_HTTP_CQRS_QUERY_TEXT) {
         ctx->query.root.limit = -1;
         return NGX_OK;
@@ -420,16 +416,24 @@ ngx_http_cqrs_query_arguments(ngx_http_cqrs_query_ctx_t *ctx,
         return NGX_ERROR;
     }
 
-    options.function = (ctx->kind == NGX_HTTP_CQRS_QUERY_FUNCTION);
+    options.function = (ctx->kind == NGX_HTTP_CQRS_QUERY_FUNCTION
+                        && r->method != NGX_HTTP_OPTIONS);
     options.strict_targets = !ctx->conf->legacy_targets;
 
     ngx_memzero(&ctx->query, sizeof(cqrs_query_t));
+    ngx_memzero(&ctx->misplaced, sizeof(cqrs_query_error_t));
 
     if (cqrs_query_parse_pairs(&ctx->query, &ctx->pairs, &ctx->arena,
                                &options, error)
         != 0)
     {
-        return NGX_ERROR;
+        if (ngx_strcmp(error->code, "PGRST108") != 0) {
+            return NGX_ERROR;
+        }
+
+        /* that the relation is not there is told before */
+
+        ctx->misplaced = *error;
     }
 
     ngx_str_null(&range);

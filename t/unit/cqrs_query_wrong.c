@@ -41,14 +41,6 @@ test_embeds_refused(void **state)
           "(line 1, column 13)",
           "unexpected end of input expecting letter, digit, \"-\", \"->>\", "
           "\"->\", \"::\", \".\", \")\", \",\" or end of input");
-    wrong("select=id)x",
-          "\"failed to parse select parameter (id)x)\" (line 1, column 3)",
-          "unexpected ')' expecting letter, digit, \"-\", \"->>\", \"->\", "
-          "\"::\", \".\", \",\" or end of input");
-    wrong("select=,id",
-          "\"failed to parse select parameter (,id)\" (line 1, column 1)",
-          "unexpected ',' expecting \"...\", field name (* or "
-          "[a..z0..9_$]), \"*\", \"count()\" or end of input");
     wrong("select=id,",
           "\"failed to parse select parameter (id,)\" (line 1, column 4)",
           "unexpected end of input expecting \"...\", field name (* or "
@@ -87,13 +79,9 @@ test_filters_refused(void **state)
     wrong("a=is.5", "\"failed to parse filter (is.5)\" (line 1, column 4)",
           "unexpected \"5\" expecting isVal: (null, not_null, true, false, "
           "unknown)");
-    wrong("a=is.nullable",
-          "\"failed to parse filter (is.nullable)\" (line 1, column 8)",
-          "unexpected 'a' expecting end of input");
-    wrong("a::text=eq.1",
-          "\"failed to parse tree path (a::text)\" (line 1, column 2)",
-          "unexpected ':' expecting letter, digit, \"-\", delimiter (.), "
-          "\"->>\", \"->\" or end of input");
+    wrong("a.=eq.1", "\"failed to parse tree path (a.)\" (line 1, column 3)",
+          "unexpected end of input expecting field name "
+          "(* or [a..z0..9_$])");
     wrong("=eq.1", "\"failed to parse tree path ()\" (line 1, column 1)",
           "unexpected end of input expecting field name "
           "(* or [a..z0..9_$])");
@@ -103,10 +91,9 @@ test_filters_refused(void **state)
           "(eq, gt, ...)");
     wrong("\"a=eq.1", "\"failed to parse tree path (\"a)\" (line 1, column 3)",
           "unexpected end of input expecting \"\\\\\" or \"\\\"\"");
-    wrong("%E6%97%A5!=eq.1",
-          "\"failed to parse tree path (\xe6\x97\xa5!)\" (line 1, column 2)",
-          "unexpected '!' expecting letter, digit, \"-\", delimiter (.), "
-          "\"->>\", \"->\" or end of input");
+    wrong("%E6%97%A5.!=eq.1",
+          "\"failed to parse tree path (\xe6\x97\xa5.!)\" (line 1, column 3)",
+          "unexpected \"!\" expecting field name (* or [a..z0..9_$])");
 
     refused("a=eq.%00", 400, "22021",
             "invalid byte sequence for encoding \"UTF8\": 0x00", "", "");
@@ -138,9 +125,6 @@ test_logic_refused(void **state)
     wrong("or=(id.eq.1",
           "\"failed to parse logic tree ((id.eq.1)\" (line 1, column 11)",
           "unexpected end of input expecting \",\" or \")\"");
-    wrong("or=(id.eq.1)x",
-          "\"failed to parse logic tree ((id.eq.1)x)\" (line 1, column 12)",
-          "unexpected 'x' expecting end of input");
     wrong("or=", "\"failed to parse logic tree ()\" (line 1, column 3)",
           "unexpected end of input expecting \"(\"");
 }
