@@ -139,9 +139,21 @@ cqrs_query_give(cqrs_query_node_t *node, cqrs_query_part_t *part)
     switch (part->kind) {
 
     case CQRS_QUERY_PART_FILTER:
-    case CQRS_QUERY_PART_LOGIC:
         for (last = &node->logic; *last; last = &(*last)->next) { /* void */ }
 
+        *last = part->logic;
+        break;
+
+    /* groups come before filters, so that they are the first to be refused */
+
+    case CQRS_QUERY_PART_LOGIC:
+        for (last = &node->logic; *last; last = &(*last)->next) {
+            if ((*last)->kind == CQRS_QUERY_FILTER) {
+                break;
+            }
+        }
+
+        part->logic->next = *last;
         *last = part->logic;
         break;
 

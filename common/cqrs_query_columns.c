@@ -24,11 +24,10 @@ static int cqrs_query_is_count(const cqrs_query_writer_t *w,
     const cqrs_query_node_t *node, const cqrs_query_item_t *item);
 
 
-/* In the order of cqrs_query_aggregate_e. */
+/* In the order of cqrs_query_aggregate_e.  Errors tell them as they stand. */
 
 static const char *const  cqrs_query_aggregates[] = {
-    "", "pg_catalog.sum(", "pg_catalog.avg(", "pg_catalog.count(",
-    "pg_catalog.max(", "pg_catalog.min("
+    "", "sum(", "avg(", "count(", "max(", "min("
 };
 
 
@@ -202,7 +201,7 @@ cqrs_query_write_item(cqrs_query_columns_t *columns,
         cqrs_buf_text(&w->buf, node->embed->hoisted ? "1" : "*");
 
     } else if (cqrs_query_is_count(w, node, item)) {
-        cqrs_buf_text(&w->buf, "pg_catalog.count");
+        cqrs_buf_text(&w->buf, "count");
         cqrs_query_write_row(w, node);
 
     } else if (cqrs_query_write_expression(w, node, item) != 0) {

@@ -182,8 +182,11 @@ cqrs_query_plan(cqrs_query_planning_t *p)
         return -1;
     }
 
-    if (options->count == CQRS_QUERY_COUNT_PLANNED
-        || options->count == CQRS_QUERY_COUNT_ESTIMATED)
+    /* a guess at what a function gives would be a constant */
+
+    if (p->function == NULL
+        && (options->count == CQRS_QUERY_COUNT_PLANNED
+            || options->count == CQRS_QUERY_COUNT_ESTIMATED))
     {
         return cqrs_query_plan_estimate(p);
     }
@@ -385,17 +388,6 @@ cqrs_query_plan_estimate(cqrs_query_planning_t *p)
 
     cqrs_buf_text(&w->buf, "explain (format json) ");
 
-    if (p->function) {
-        cqrs_buf_text(&w->buf, "with _c as (");
-
-        if (cqrs_query_write_call(w, p->function, p->query) != 0) {
-            return -1;
-        }
-
-        cqrs_buf_text(&w->buf, ") ");
-        w->source = "_c";
-    }
-
     if (cqrs_query_write_rows(w, NULL, &p->query->root) != 0) {
         return -1;
     }
@@ -493,7 +485,7 @@ cqrs_query_write_total(cqrs_query_planning_t *p)
     }
 
     if (options->count == CQRS_QUERY_COUNT_ESTIMATED
-        && options->max_rows >= 0)
+        && options->max_rows >= 0 && p->function == NULL)
     {
         cqrs_buf_text(&w->buf, " limit ");
         cqrs_query_write_number(w, options->max_rows + 1);
@@ -559,9 +551,13 @@ cqrs_query_write_body_json(cqrs_query_planning_t *p)
     w = &p->w;
     function = p->function;
 
-    scalar = function && !function->composite;
     single = (function && !function->set)
              || w->options->body == CQRS_QUERY_BODY_OBJECT;
+
+    /* one of a set is an object, as any row is */
+
+    scalar = function && !function->composite
+             && !(function->set && single);
 
     cqrs_buf_text(&w->buf, "coalesce(");
     cqrs_buf_text(&w->buf, w->options->strip_nulls
@@ -579,10 +575,23 @@ cqrs_query_write_body_json(cqrs_query_planning_t *p)
 static void
 cqrs_query_write_body_csv(cqrs_query_planning_t *p)
 {
+    const cqrs_query_node_t  *root;
+
+    root = &p->query->root;
+
     cqrs_buf_text(&p->w.buf,
         "(select coalesce(pg_catalog.string_agg(_k, ','), '') from ("
           "select pg_catalog.json_object_keys(pg_catalog.row_to_json(_h.*)) "
-          "as _k from (select * from _s limit 1) _h) _a) || E'\\n' || "
+          "as _k from (select * from ");
+
+    /* also where all that a function gives is filtered out */
+
+    cqrs_buf_text(&p->w.buf, (p->function && root->items->star
+                              && !root->items->aggregate
+                              && root->items->next == NULL
+                              && root->children == NULL) ? "_c" : "_s");
+
+    cqrs_buf_text(&p->w.buf, " limit 1) _h) _a) || E'\\n' || "
         "coalesce(pg_catalog.string_agg(pg_catalog.substr("
           "(_t.*)::pg_catalog.text, 2, "
           "pg_catalog.length((_t.*)::pg_catalog.text) - 2), E'\\n'), '')");

@@ -263,7 +263,7 @@ cqrs_query_similar_parent(cqrs_query_planner_t *planner,
             return;
         }
 
-        if (relation->relationships) {
+        if (relation->relationships || relation->hidden) {
             cqrs_similar_add(similar, &relation->key.name);
         }
     }

@@ -376,7 +376,10 @@ ngx_http_cqrs_query_legacy(cqrs_buf_t *buf, const cqrs_query_node_t *node)
 }
 
 
-/* There are rows, but they end before those that were asked for. */
+/*
+ * There are rows, but they end before those that were asked for.  Of what type
+ * these would have been is told, as PostgREST does.
+ */
 
 static ngx_int_t
 ngx_http_cqrs_query_beyond(ngx_http_cqrs_query_ctx_t *ctx,
@@ -385,8 +388,6 @@ ngx_http_cqrs_query_beyond(ngx_http_cqrs_query_ctx_t *ctx,
     ngx_str_t           body;
     cqrs_buf_t          buf;
     cqrs_query_error_t  error;
-
-    static ngx_str_t    type = ngx_string("application/json");
 
     cqrs_query_refuse(&error, NGX_HTTP_RANGE_NOT_SATISFIABLE, "PGRST103",
                       "Requested range not satisfiable");
@@ -404,7 +405,7 @@ ngx_http_cqrs_query_beyond(ngx_http_cqrs_query_ctx_t *ctx,
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    return ngx_http_cqrs_query_send(ctx, error.status, &type, &body);
+    return ngx_http_cqrs_query_send(ctx, error.status, NULL, &body);
 }
 
 

@@ -363,9 +363,12 @@ GET /products?select=id&size->>width=eq.80
 GET /products?select=id&size->width=gte.30&order=id
 200 [{"id":1},{"id":2}]
 
-=== a cast is no part of a filter
-GET /customers?id::text=eq.1
-400 {"code":"PGRST100"}
+=== a cast is no part of a filter, and what is none is not looked at
+GET /customers?select=id&id::text=eq.1
+200 [{"id":1}]
+
+GET /customers?select=id&id=in.(1,2)x&order=id&email=is.not_nullable
+200 [{"id":1},{"id":2}]
 
 === a computed field is filtered like a column
 GET /customers?select=id&initial=eq.B

@@ -321,7 +321,7 @@ subtest 'the address that the client has used' => sub {
     is(document($http->get('/api/', { Host => $_ }))->{host}, $hosts{$_}, $_)
         for sort keys %hosts;
 
-    is(document($http->get('/api/?a=b', { Host => 'x' }))->{basePath}, '/api',
+    is(document($http->get('/api/?a=eq.b', { Host => 'x' }))->{basePath}, '/api',
         'arguments are no part of the path');
 
     my $old = Cqrs::Http->new($nginx->port);

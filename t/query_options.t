@@ -137,9 +137,36 @@ OPTIONS /rpc/all_products
 200
 < Allow: OPTIONS,GET,HEAD,POST
 
-OPTIONS /rpc/hello?name=x
+=== OPTIONS are no call: there are filters, but no arguments
+OPTIONS /rpc/all_products?select=id&price=gt.1
 200
 < Allow: OPTIONS,GET,HEAD,POST
+
+OPTIONS /rpc/all_products?nope=eq.1
+200
+
+OPTIONS /rpc/hello?name=x
+400 {"code":"PGRST100"}
+
+OPTIONS /rpc/hello
+404 {"code":"PGRST202"}
+
+OPTIONS /rpc/all_products?select=nope(*)
+400 {"code":"PGRST200"}
+
+OPTIONS /rpc/all_products
+> Accept: text/unknown
+406 {"code":"PGRST107"}
+
+=== OPTIONS of a relation are read, and not planned
+OPTIONS /customers?select=nope(*)&nope.id=eq.1
+200
+
+OPTIONS /customers?id=x
+400 {"code":"PGRST100"}
+
+OPTIONS /customers?limit=-1
+416 {"code":"PGRST103"}
 
 === OPTIONS of the root
 OPTIONS /

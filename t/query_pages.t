@@ -91,17 +91,46 @@ GET /numbers?limit=0
 200 []
 < Content-Range: */*
 
-=== a negative limit is refused, a negative offset is none
+=== a negative limit is refused, and what lies before the first row cut off
 GET /numbers?limit=-1
 416 {"code":"PGRST103","message":"Requested range not satisfiable"}
 
-GET /numbers?order=n&limit=1&offset=-5
+GET /numbers?order=n&limit=6&offset=-5
 200 [{"n":1}]
 < Content-Range: 0-0/*
 
-=== limits that are no numbers are none
-GET /countries?select=code&order=code&limit=x&offset=y
+GET /numbers?order=n&limit=1&offset=-5
+416 {"code":"PGRST103","details":"Limit should be greater than or equal to zero."}
+
+GET /countries?select=code&order=code&offset=-5
 200 [{"code":"AT"},{"code":"FR"},{"code":"PT"}]
+
+=== limits that are no numbers are none, unless there is an offset
+GET /countries?select=code&order=code&limit=x
+200 [{"code":"AT"},{"code":"FR"},{"code":"PT"}]
+
+GET /countries?select=code&order=code&offset=y
+200 [{"code":"AT"},{"code":"FR"},{"code":"PT"}]
+
+GET /countries?limit=x&offset=y
+200 []
+
+GET /countries?limit=x&offset=1
+416 {"code":"PGRST103"}
+
+GET /countries?limit=0&offset=1
+416 {"code":"PGRST103"}
+
+=== more than Postgres counts to is Postgres' to refuse
+GET /countries?limit=99999999999999999999
+400 {"code":"22003","message":"value \"99999999999999999999\" is out of range for type bigint"}
+
+=== an embed's range is not cut off
+GET /customers?select=orders(id)&orders.limit=-1
+400 {"code":"2201W","message":"LIMIT must not be negative"}
+
+GET /customers?select=orders(id)&orders.offset=-1
+400 {"code":"2201X","message":"OFFSET must not be negative"}
 
 === Range says first and last row
 GET /numbers?order=n

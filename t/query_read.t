@@ -225,8 +225,8 @@ Content-Range: */*
 
 === TEST 25: limit 0, and limits that are none
 --- request eval
-["GET /api/items?limit=0", "GET /api/cheap?select=id&id=eq.1&limit=x&offset=y",
- "GET /api/cheap?select=id&id=eq.1&limit=99999999999999999999999&offset=-3"]
+["GET /api/items?limit=0", "GET /api/cheap?select=id&id=eq.1&limit=x",
+ "GET /api/cheap?select=id&id=eq.1&limit=9223372036854775807&offset=-3"]
 --- response_body eval
 ["[]", qq([{"id":1}]), qq([{"id":1}])]
 

@@ -109,11 +109,15 @@ GET /customers?select=id,,name
 GET /customers?select=id,
 400 {"code":"PGRST100"}
 
-GET /customers?select=id)
-400 {"code":"PGRST100"}
-
 GET /customers?select=id::
 400 {"code":"PGRST100"}
+
+=== what follows a list of columns is not looked at
+GET /customers?select=id)&id=eq.1
+200 [{"id":1}]
+
+GET /customers?select=id,orders(id)),name&id=eq.2&orders.limit=0
+200 [{"id":2,"orders":[]}]
 
 === a computed field is selected by its name, and is not part of the star
 GET /customers?select=id,initial,loud:shout&id=eq.1

@@ -190,7 +190,7 @@ GET /rpc/fail?state=PTABC
 500
 
 === one of each code of the request itself
-GET /customers?select=(
+GET /customers?select=id,(
 400 {"code":"PGRST100"}
 
 DELETE /rpc/hello
