@@ -50,8 +50,8 @@ cqrs_query_write_call(cqrs_query_writer_t *w, const cqrs_function_t *function,
 
 
 /*
- * Of columns that nobody has told us those alone that are named, so that
- * Postgres says which of them are not there, and of what.
+ * Of columns that nobody has told us those alone that are named, by their
+ * names, so that Postgres says which of them is not there, and of what.
  */
 
 static void
@@ -112,10 +112,12 @@ static void
 cqrs_query_called_column(cqrs_query_writer_t *w, cqrs_query_value_t **names,
     const cqrs_str_t *name)
 {
+    int                  order;
     cqrs_query_value_t  *value;
 
-    while (*names) {
-        if (cqrs_str_equal(&(*names)->text, name)) {
+    while (*names && (order = strcmp((*names)->text.data, name->data)) <= 0) {
+
+        if (order == 0) {
             return;
         }
 
@@ -130,6 +132,7 @@ cqrs_query_called_column(cqrs_query_writer_t *w, cqrs_query_value_t **names,
     }
 
     value->text = *name;
+    value->next = *names;
     *names = value;
 }
 
