@@ -11,6 +11,8 @@
 #include "cqrs_query_columns.h"
 
 
+static void cqrs_query_group_by(cqrs_query_columns_t *columns,
+    const cqrs_query_node_t *node, const cqrs_str_t *name);
 static void cqrs_query_column_end(cqrs_query_columns_t *columns);
 static void cqrs_query_row_column(cqrs_query_writer_t *w,
     cqrs_row_kind_e kind, const cqrs_str_t *name);
@@ -74,6 +76,30 @@ cqrs_query_column_begin(cqrs_query_columns_t *columns, int grouped,
 
         cqrs_query_row_column(w, kind, name);
     }
+}
+
+
+/* Of what is cast the column itself, so that rows may be sorted by it. */
+
+static void
+cqrs_query_group_by(cqrs_query_columns_t *columns,
+    const cqrs_query_node_t *node, const cqrs_str_t *name)
+{
+    cqrs_buf_t            statement;
+    cqrs_query_writer_t  *w;
+
+    w = columns->w;
+
+    statement = w->buf;
+    w->buf = columns->group_by;
+
+    cqrs_buf_text(&w->buf, columns->groups++ ? ", " : " group by ");
+    cqrs_query_write_table(w, node);
+    cqrs_buf_text(&w->buf, ".");
+    cqrs_query_write_name(w, name);
+
+    columns->group_by = w->buf;
+    w->buf = statement;
 }
 
 
@@ -173,7 +199,7 @@ int
 cqrs_query_write_item(cqrs_query_columns_t *columns,
     const cqrs_query_node_t *node, const cqrs_query_item_t *item)
 {
-    int                   aggregate, named;
+    int                   aggregate, cast, named;
     cqrs_query_writer_t  *w;
     const cqrs_column_t  *column;
 
@@ -185,9 +211,17 @@ cqrs_query_write_item(cqrs_query_columns_t *columns,
 
     aggregate = item->aggregate && !node->embed->hoisted;
 
-    cqrs_query_column_begin(columns, !aggregate,
+    cast = item->cast.data && item->alias.data == NULL
+           && item->field.path == NULL
+           && cqrs_query_column(w, node, &item->field.name);
+
+    cqrs_query_column_begin(columns, !aggregate && !cast,
                             cqrs_query_item_kind(w, node, item),
                             cqrs_query_item_name(item));
+
+    if (cast && !aggregate) {
+        cqrs_query_group_by(columns, node, &item->field.name);
+    }
 
     if (aggregate) {
         cqrs_buf_text(&w->buf, item->aggregate_cast.data ? "cast(" : "");
@@ -372,7 +406,7 @@ void
 cqrs_query_write_spread(cqrs_query_columns_t *columns,
     const cqrs_query_node_t *node, const cqrs_query_node_t *child)
 {
-    int                         aggregate;
+    int                         aggregate, jsonb;
     cqrs_query_writer_t        *w;
     const cqrs_query_output_t  *output;
 
@@ -400,7 +434,13 @@ cqrs_query_write_spread(cqrs_query_columns_t *columns,
 
         cqrs_query_write_name(w, &output->name);
 
-        if (columns->wrapped) {
+        /* lists are grouped by jsonb, too */
+
+        jsonb = node->embed->grouped && !child->embed->to_one;
+
+        cqrs_buf_text(&w->buf, jsonb ? "::pg_catalog.jsonb" : "");
+
+        if (columns->wrapped || jsonb) {
             cqrs_query_column_end(columns);
             cqrs_buf_text(&w->buf, " as ");
             cqrs_query_write_name(w, &output->name);

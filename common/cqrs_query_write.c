@@ -323,9 +323,13 @@ cqrs_query_write_field(cqrs_query_writer_t *w, const cqrs_query_node_t *node,
     relation = node->embed->relation;
     column = cqrs_query_column(w, node, &field->name);
 
-    /* Postgres knows the columns of a function's result that we do not */
+    /*
+     * Postgres knows the columns of a function's result that we do not, and
+     * that a column count that is not there is the number of rows
+     */
 
     if (column == NULL && relation
+        && !cqrs_str_is(&field->name, "count")
         && !cqrs_catalog_computed(w->catalog, relation, &field->name))
     {
         return cqrs_query_no_column(w, node, &field->name);

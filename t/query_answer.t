@@ -224,6 +224,33 @@ GET /countries
 > Prefer: handling=strict, anything
 406 {"code":"PGRST107"}
 
+=== what Postgres would say comes last
+GET /nobody?select=nope&nope.id=eq.1
+404 {"code":"PGRST205"}
+
+GET /customers?nope.id=eq.1&select=id,nobody(id)
+400 {"code":"PGRST108"}
+
+GET /customers?a.id=eq.1&b.order=id&c.id=eq.1
+400 {"code":"PGRST108","message":"'c' is not an embedded resource in this request"}
+
+GET /customers?nope=eq.1
+> Accept: text/nothing
+406 {"code":"PGRST107"}
+
+GET /customers?nope=eq.1
+> Prefer: handling=strict, nothing
+400 {"code":"PGRST122"}
+
+GET /customers?select=nope,count()
+400 {"code":"PGRST123"}
+
+GET /?nope=1
+400 {"code":"PGRST100"}
+
+GET /?limit=-1
+416 {"code":"PGRST103"}
+
 === JSON in binary is JSON
 GET /rpc/data
 > Accept: application/vnd.shop.data

@@ -230,6 +230,12 @@ GET /orders?select=id,there:send_to(city)&order=there(city).nullsfirst,id.desc
 GET /customers?select=id,orders(id,buyer:customers(name))&orders.order=buyer(name)&id=eq.2
 200 [{"id":2,"orders":[{"id":3,"buyer":{"name":"Bo"}}]}]
 
+GET /customers?select=id,countries()&order=countries(name).nullslast,id
+200 [{"id":1},{"id":2},{"id":3},{"id":4}]
+
+GET /customers?select=id,c:countries(name)&order=c(nam)
+400 {"code":"42703","message":"column customers_c_1.nam does not exist","hint":"Perhaps you meant to reference the column \"customers_c_1.name\"."}
+
 === not by one of many
 GET /customers?select=id,orders(id)&order=orders(id)
 400 {"code":"PGRST118"}

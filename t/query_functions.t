@@ -188,6 +188,31 @@ GET /rpc/add?a=1&b=2
 200 3
 < Content-Range: 0-0/1
 
+=== no guess is made of what a function gives
+GET /rpc/all_products?select=id&limit=2
+> Prefer: count=planned
+200
+< Content-Range: 0-1/*
+< Preference-Applied: count=planned
+
+GET /rpc/all_products?select=id&limit=2
+> Prefer: count=estimated
+206
+< Content-Range: 0-1/5
+
+=== what a function's rows do not have is missed where it is named
+GET /rpc/split?number=12&select=tens,one
+400 {"code":"42703","message":"column pgrst_call.one does not exist","hint":"Perhaps you meant to reference the column \"pgrst_call.ones\"."}
+
+GET /rpc/split?number=12&select=tens&ones=eq.2
+200 {"tens":1}
+
+GET /rpc/split?number=12&select=ones,tens&order=tens
+200 {"ones":2,"tens":1}
+
+GET /rpc/split?number=12&select=tens,customers(id)
+400 {"code":"PGRST200","message":"Could not find a relationship between 'record' and 'customers' in the schema cache"}
+
 === embeds and computed fields of a function's rows
 GET /rpc/all_products?select=id,gross,categories(name),suppliers(name)&id=eq.4
 200 [{"id":4,"gross":11.88,"categories":{"name":"books"},"suppliers":[{"name":"Paper Ltd"}]}]

@@ -182,6 +182,29 @@ GET /rpc/add?a=1&b=2
 200
 < Vary: Accept, Prefer, Range
 
+=== so does one beyond the last row, or of a status of its own, but no error
+GET /countries?offset=4
+> Prefer: count=exact
+> Accept-Profile: shop
+416 {"code":"PGRST103"}
+< Vary: Accept, Prefer, Range
+< Content-Profile: shop
+
+GET /countries?offset=4
+> Prefer: count=exact
+> Accept: text/csv
+416 {"code":"PGRST103"}
+< Content-Type: text/csv; charset=utf-8
+
+GET /rpc/same?value=1
+300 {"code":"PGRST203"}
+< ! Vary
+< ! Content-Profile
+
+GET /customers?limit=-1
+416 {"code":"PGRST103"}
+< ! Vary
+
 === the length is the body's
 GET /no_rows
 200 = []
@@ -190,6 +213,14 @@ GET /no_rows
 HEAD /no_rows
 200
 < ! Content-Length
+
+GET /nobody
+404 {"code":"PGRST205"}
+< Content-Length: 117
+
+HEAD /nobody
+404 (empty)
+< Content-Length: 117
 
 === how long each part took, where that is switched on
 GET /timed/no_rows

@@ -131,6 +131,26 @@ GET /no_rows
 > Accept: text/csv
 200 ~ ^\n\z
 
+=== unless a function gave some
+GET /rpc/all_products?id=eq.0
+> Accept: text/csv
+200 ~ ^id,name,[a-z_,]+,category\n\z
+
+=== an embed in CSV has the form of jsonb
+GET /customers?select=id,countries(name),orders(id)&id=eq.1&orders.limit=2&orders.order=id
+> Accept: text/csv
+200 = id,countries,orders
+1,"{""name"": ""Austria""}","[{""id"": 1}, {""id"": 2}]"
+
+=== one of a set of values is an object
+GET /rpc/count_to?n=3&limit=1
+> Accept: application/vnd.pgrst.object+json
+200 {"pgrst_scalar":1}
+
+GET /rpc/count_to?n=3&limit=1
+> Accept: application/vnd.pgrst.array+json;nulls=stripped
+200 [1]
+
 === CSV of a function, and of one value
 GET /rpc/price_table?minimum=200
 > Accept: text/csv
@@ -144,6 +164,10 @@ GET /customers?id=lt.3&order=id
 < Content-Type: application/vnd.shop.names
 
 === of this table, and of all its columns
+GET /customers?select=
+> Accept: application/vnd.shop.names
+406 {"code":"PGRST107"}
+
 GET /countries
 > Accept: application/vnd.shop.names
 406 {"code":"PGRST107"}

@@ -129,6 +129,13 @@ GET /products?select=gross::text&id=eq.1
 GET /customers?id=eq.1
 200 ~ ^(?!.*initial)
 
+=== a select that is there and names nothing shows columns as they are
+GET /products?select=&id=eq.2
+200 ~ "colour":65280,
+
+GET /products?select=(&id=eq.2
+200 ~ "colour":65280,
+
 === a domain with a cast to JSON is shown by it, wherever it is
 GET /products?select=colour&id=eq.2
 200 [{"colour":"#00FF00"}]
@@ -167,6 +174,10 @@ GET /order_lines?select=order_id,quantity.sum()&order=order_id
 GET /customers?select=country,active,count()&order=country,active
 200 [{"country":"AT","active":true,"count":1},{"country":"FR","active":false,"count":1},{"country":"FR","active":null,"count":1},{"country":null,"active":true,"count":1}]
 
+=== groups of what is cast are sorted by the column itself
+GET /order_lines?select=order_id::text,count()&order=order_id.desc&limit=1
+200 ~ ^\[\{"order_id":"\d+","count":\d+\}\]\z
+
 === rows and values are counted
 GET /customers?select=count()
 200 [{"count":4}]
@@ -201,6 +212,10 @@ GET /orders?select=count(),...customers(country)&order=customers(country)
 
 GET /orders?select=status,...customers(rating.sum())&order=status
 200 [{"status":"new","sum":4.5},{"status":"paid","sum":4.5},{"status":"sent","sum":3.0},{"status":"returned","sum":null}]
+
+=== lists of a spread of many may be what rows are grouped by
+GET /customers?select=count(),...orders(status)&orders.limit=0&id=gte.3
+200 [{"count":2,"status":[]}]
 
 === an aggregate within a spread of many is refused
 GET /customers?select=name,...orders(id.max())
