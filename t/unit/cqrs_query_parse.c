@@ -246,7 +246,7 @@ test_logic(void **state)
     is("not.and=(a.eq.1)&not.or=(a.eq.1,and(b.eq.2))",
        "{*} ?not.and(a.eq.<1>)&not.or(a.eq.<1>,and(b.eq.<2>))");
     is("a=eq.0&or=(b.eq.1)&c=eq.2",
-       "{*} ?a.eq.<0>&c.eq.<2>&or(b.eq.<1>)");
+       "{*} ?or(b.eq.<1>)&a.eq.<0>&c.eq.<2>");
     is("or=%20(%20id.eq.1%20,%20and(%20a%20.eq.2,b.is.NULL)%20)%20",
        "{*} ?or(id.eq.<1 >,and(a.eq.<2>,b.is.null))");
     is("or=(r.adj.\"[1,4]\",r.ov.\"(9,11)\",s.eq.\"a\\\"b\",t.eq.\"a\"b)",
@@ -372,7 +372,7 @@ test_what_follows(void **state)
     is("select=c(id)x,y", "{;c{id}}");
     is("select=(id", "{*}");
     is("select=id,c(d(e)))", "{id;c{;d{e}}}");
-    is("or=(a.eq.1))&a!b=is.nullable", "{*} ?a.is.null&or(a.eq.<1>)");
+    is("or=(a.eq.1))&a!b=is.nullable", "{*} ?or(a.eq.<1>)&a.is.null");
     is("a->b(c=eq.1", "{*} ?a->b.eq.<1>");
 }
 
