@@ -60,9 +60,10 @@ cqrs_similar_add(cqrs_similar_t *similar, const cqrs_str_t *name)
 
         one.name = name;
         one.shared = cqrs_similar_pairs(a, alen, b, blen, 3 - group);
-        one.own = cqrs_similar_pairs(b, blen, b, blen, 3 - group);
 
         if (one.shared) {
+            one.own = cqrs_similar_pairs(b, blen, b, blen, 3 - group);
+
             cqrs_similar_insert(similar, group, &one);
         }
     }
