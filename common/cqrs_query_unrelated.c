@@ -214,14 +214,14 @@ cqrs_query_no_relationship(cqrs_query_planner_t *planner,
         wanted = &node->name;
         cqrs_similar_init(&similar, wanted, CQRS_QUERY_ALIKE);
         cqrs_query_similar_child(planner, parent, &similar);
+        found = similar.exact ? NULL : cqrs_similar_best(&similar);
 
     } else {
         wanted = &parent->embed->origin;
         cqrs_similar_init(&similar, wanted, CQRS_QUERY_ALIKE);
         cqrs_query_similar_parent(planner, &similar);
+        found = cqrs_similar_best(&similar);
     }
-
-    found = similar.exact ? NULL : cqrs_similar_best(&similar);
 
     if (found) {
         (void) cqrs_query_say(planner->arena, error, &error->hint,

@@ -54,6 +54,15 @@ is($answer->{status}, 404, 'a table that is gone');
 wait_until { $http->get('/api/fresh')->{body} =~ /PGRST205/ } 5, 'to know it no more';
 pass('is known no more soon');
 
+$dbh->do('create table api.pen (id integer primary key)');
+$dbh->do('create table api.cap (id integer, pen integer references api.pen)');
+$dbh->do('create table api."Pen" (id integer)');
+wait_until { $http->get('/api/Pen?select=id,cap(id)')->{body} =~ /PGRST200/ } 5,
+    'a name that differs in case';
+like($http->get('/api/Pen?select=id,cap(id)')->{body},
+    qr/"hint":"Perhaps you meant 'pen' instead of 'Pen'\."/,
+    'what is related to nothing may be meant in another case');
+
 my $before = loads();
 $http->get("/api/unknown$_") for 1 .. 200;
 cmp_ok(loads() - $before, '<=', 3, '200 requests for what is not there load it seldom');
