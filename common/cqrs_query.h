@@ -227,7 +227,8 @@ struct cqrs_query_node_s {
     cqrs_query_number_t      limit_said;
     cqrs_query_number_t      offset_said;
     int64_t                  limit;      /* -1: none; -2: less than none */
-    int64_t                  offset;     /* 0: none */
+    int64_t                  offset;     /* 0: none; below: of an embed, and
+                                            the plan refuses it */
 
     cqrs_query_embed_t      *embed;      /* NULL until it is planned */
     cqrs_query_node_t       *next;
