@@ -4,6 +4,7 @@
  */
 
 #include "cqrs_buf.h"
+#include "cqrs_digits.h"
 
 
 #define CQRS_BUF_BEGIN  256
@@ -84,16 +85,9 @@ cqrs_buf_str(cqrs_buf_t *buf, const cqrs_str_t *str)
 void
 cqrs_buf_number(cqrs_buf_t *buf, size_t number)
 {
-    char  *p, text[24];
+    char  text[CQRS_DIGITS_MAX];
 
-    p = text + sizeof(text);
-
-    do {
-        *--p = (char) ('0' + number % 10);
-        number /= 10;
-    } while (number);
-
-    cqrs_buf_add(buf, p, (size_t) (text + sizeof(text) - p));
+    cqrs_buf_add(buf, text, (size_t) (cqrs_digits(text, number) - text));
 }
 
 

@@ -4,6 +4,7 @@
  */
 
 #include "cqrs_cursor.h"
+#include "cqrs_digits.h"
 
 #include <string.h>
 
@@ -16,7 +17,6 @@ static const char  cqrs_cursor_end[] = "\"}";
 
 
 static int cqrs_cursor_number(uint64_t *number, const char *text, size_t len);
-static char *cqrs_cursor_digits(char *p, uint64_t number);
 
 
 int
@@ -82,32 +82,11 @@ cqrs_cursor_format(char *text, const cqrs_cursor_t *cursor)
 {
     char  *p;
 
-    p = cqrs_cursor_digits(text, cursor->msec);
+    p = cqrs_digits(text, cursor->msec);
     *p++ = '-';
-    p = cqrs_cursor_digits(p, cursor->number);
+    p = cqrs_digits(p, cursor->number);
 
     return p - text;
-}
-
-
-static char *
-cqrs_cursor_digits(char *p, uint64_t number)
-{
-    char    digits[20];
-    size_t  n;
-
-    n = 0;
-
-    do {
-        digits[n++] = '0' + number % 10;
-        number /= 10;
-    } while (number);
-
-    while (n) {
-        *p++ = digits[--n];
-    }
-
-    return p;
 }
 
 

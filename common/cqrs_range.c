@@ -4,9 +4,7 @@
  */
 
 #include "cqrs_range.h"
-
-#include <inttypes.h>
-#include <string.h>
+#include "cqrs_digits.h"
 
 
 /* More rows than there ever are; sums of two are numbers still. */
@@ -17,7 +15,6 @@ static int cqrs_range_read(const char *text, size_t len, int64_t *first,
     int64_t *last);
 static const char *cqrs_range_number(const char *p, const char *end,
     int64_t *number);
-static char *cqrs_range_digits(char *p, int64_t number);
 
 
 int
@@ -154,9 +151,9 @@ cqrs_range_write(char text[CQRS_RANGE_MAX], int64_t offset, int64_t rows,
     p = text;
 
     if (rows > 0 && total != 0) {
-        p = cqrs_range_digits(p, offset);
+        p = cqrs_digits(p, (uint64_t) offset);
         *p++ = '-';
-        p = cqrs_range_digits(p, offset + rows - 1);
+        p = cqrs_digits(p, (uint64_t) (offset + rows - 1));
 
     } else {
         *p++ = '*';
@@ -168,28 +165,8 @@ cqrs_range_write(char text[CQRS_RANGE_MAX], int64_t offset, int64_t rows,
         *p++ = '*';
 
     } else {
-        p = cqrs_range_digits(p, total);
+        p = cqrs_digits(p, (uint64_t) total);
     }
 
     return (size_t) (p - text);
-}
-
-
-/* Not below zero. */
-
-static char *
-cqrs_range_digits(char *p, int64_t number)
-{
-    char  *digit, digits[24];
-
-    digit = digits + sizeof(digits);
-
-    do {
-        *--digit = (char) ('0' + number % 10);
-        number /= 10;
-    } while (number);
-
-    memcpy(p, digit, (size_t) (digits + sizeof(digits) - digit));
-
-    return p + (digits + sizeof(digits) - digit);
 }

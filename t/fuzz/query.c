@@ -218,8 +218,9 @@ fuzz_node(const cqrs_query_node_t *node, int depth)
 
     fuzz_optional(&node->alias);
     fuzz_optional(&node->hint);
-    fuzz_must(node->limit >= -2);             /* what is negative, the plan
-                                               refuses */
+    /* what an embed has below zero the plan refuses */
+
+    fuzz_must(node->limit >= -2 && (depth > 0 || node->offset >= 0));
     fuzz_must(node->embed == NULL);
 
     for (item = node->items; item; item = item->next) {
